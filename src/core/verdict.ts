@@ -1,0 +1,43 @@
+import type { HoldId, PolicyVersion } from './ids.ts';
+import type { ErrorCode } from './errors.ts';
+
+export type Outcome = 'allow' | 'hold' | 'deny';
+
+/** Who may release a held command, and for how long. */
+export interface HoldTerms {
+  /** `group:dba`, `identity:…`, `role:reviewer`. Never empty. */
+  readonly reviewers: readonly string[];
+  /** Distinct people that must approve. */
+  readonly approvals: number;
+  /** How long the command waits for them. */
+  readonly waitMs: number;
+  /** How long an approval can be spent after it was given. */
+  readonly validMs: number;
+}
+
+/** What the policy says of one command. */
+export interface Verdict {
+  readonly outcome: Outcome;
+  /** Id of the deciding rule; `default` when no rule matched. */
+  readonly rule: string;
+  readonly reason: string;
+  readonly policy: PolicyVersion;
+  /** Present when the outcome is `hold`. */
+  readonly hold: HoldTerms | undefined;
+  /** What rules in `observe` mode would have said; they decide nothing. */
+  readonly observed: readonly { readonly rule: string; readonly outcome: Outcome }[];
+}
+
+/** A command that does not run, and what its sender is told. */
+export interface Refusal {
+  readonly refused: true;
+  readonly code: ErrorCode;
+  readonly rule: string;
+  /** One sentence, free of data. */
+  readonly reason: string;
+  /** What the sender can do about it. */
+  readonly hint: string;
+  readonly hold: HoldId | undefined;
+  /** Whether the session ends with it (locks, expiry, lost recordings). */
+  readonly endsSession: boolean;
+}
