@@ -63,7 +63,11 @@ export interface ProtocolRuntime {
    * The facts of a command outside a session, for `policy explain` and `simulate`. Uses what is
    * known of the target's catalogue at this moment, never dials.
    */
-  analyse(input: unknown, target: TargetSettings, masks: MaskSet): Promise<readonly AnalysedCommand[]>;
+  analyse(
+    input: unknown,
+    target: TargetSettings,
+    masks: MaskSet,
+  ): Promise<readonly AnalysedCommand[]>;
   close(): Promise<void>;
 }
 
@@ -122,8 +126,8 @@ export interface Door {
   scramKeys(credential: string): Promise<ScramKeys>;
   /**
    * Checks the proof, finds target, account and grant, and opens the session with its recording.
-   * The only way to get a session. Wrong proof, no grant and unknown target are indistinguishable
-   * to the client (`SP_LOGIN_FAILED`); the event tells the operator which it was.
+   * The only way to get a session. Every wrong proof looks alike (`SP_LOGIN_FAILED`); after a right
+   * one, an unknown target and a missing grant look alike (`SP_NO_GRANT`). The event tells which.
    *
    * @throws GatewayError
    */

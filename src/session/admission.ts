@@ -1,0 +1,304 @@
+/**
+ * The door of one connection: from proof to session. The only place where an authorization to dial
+ * a target is made.
+ *
+ * Order: proof, target, grant, lock, bounds, recording, event; a failure anywhere ends the login.
+ */
+import type { Command, SessionContext } from '#core/command.ts';
+import type { Clock } from '#core/clock.ts';
+import { type ErrorCode, GatewayError, toGatewayError } from '#core/errors.ts';
+import type { EventLog } from '#core/events.ts';
+import { asId, type SessionId } from '#core/ids.ts';
+import type { Limits } from '#core/limits.ts';
+import type { MaskSet } from '#core/masking.ts';
+import { mintTargetAuthorization } from '#core/permit.ts';
+import type {
+  Admission,
+  CancelRegistry,
+  Door,
+  LoginAttempt,
+  SessionEnd,
+  Stages,
+} from '#core/protocol.ts';
+import { newId, type Random } from '#core/random.ts';
+import type { ProtocolName, Target } from '#core/target.ts';
+import type { Wire } from '#core/wire.ts';
+import { Gate } from './gate.ts';
+import { type LiveSessions, lockRefusal, subjectOf } from './live.ts';
+import type {
+  ApprovalDesk,
+  Authenticated,
+  Authenticator,
+  Directory,
+  GrantedAccess,
+  Locks,
+  MaskSetFactory,
+  PolicySource,
+  Recorder,
+  SessionTape,
+  UpstreamPort,
+} from './ports.ts';
+
+/** Everything that an admission works with; one object for the process. */
+export interface AdmissionParts {
+  readonly authenticator: Authenticator;
+  readonly directory: Directory;
+  readonly locks: Locks;
+  readonly policies: PolicySource;
+  readonly approvals: ApprovalDesk;
+  readonly recorder: Recorder;
+  readonly events: EventLog;
+  readonly upstream: UpstreamPort;
+  readonly live: LiveSessions;
+  readonly cancels: CancelRegistry;
+  readonly maskSet: MaskSetFactory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly limits: Limits;
+  /** Set while the process shuts down: nobody is let in any more. */
+  readonly draining: () => boolean;
+}
+
+/** One connection that knocks. */
+export interface Knock {
+  readonly protocol: ProtocolName;
+  readonly listener: Door['listener'];
+  readonly wire: Wire;
+  /** The stranger's budget is over: the connection has a session. */
+  readonly admitted: () => void;
+  /** Counts bytes of the stranger; throws above the budget. */
+  readonly spend: (count: number) => void;
+  readonly failed: (code: ErrorCode, detail: string) => void;
+}
+
+interface Opened {
+  readonly context: SessionContext;
+  readonly access: GrantedAccess;
+  readonly tape: SessionTape;
+  readonly signal: AbortSignal;
+}
+
+/** The door that a protocol is given for one connection. */
+export function createDoor(parts: AdmissionParts, knock: Knock): Door {
+  return {
+    listener: knock.listener,
+    cancels: parts.cancels,
+    scramKeys: (credential) => parts.authenticator.scramKeys(credential),
+    spend: knock.spend,
+    failed: knock.failed,
+    async admit(attempt, signal) {
+      try {
+        return await admit(parts, knock, attempt, signal);
+      } catch (thrown) {
+        const error = toGatewayError(thrown);
+        parts.events.emit({
+          type: 'login.failed',
+          actor: 'system',
+          session: undefined,
+          target: undefined,
+          data: {
+            code: error.code,
+            why: String(error.facts['why'] ?? error.code),
+            user: attempt.user.slice(0, 256),
+            address: knock.wire.peer.address,
+            listener: knock.listener.name,
+          },
+        });
+        throw error;
+      }
+    },
+  };
+}
+
+async function admit(
+  parts: AdmissionParts,
+  knock: Knock,
+  attempt: LoginAttempt,
+  signal: AbortSignal,
+): Promise<Admission> {
+  if (parts.draining()) throw new GatewayError('SP_DRAINING');
+  const proven = await parts.authenticator.authenticate(attempt.proof);
+  signal.throwIfAborted();
+  const { target, access } = authorise(parts, knock, attempt, proven);
+  if (parts.live.size >= parts.limits.sessionsMax) throw new GatewayError('SP_TOO_MANY');
+  const context: SessionContext = {
+    session: newId<SessionId>(parts.clock.now(), parts.random),
+    protocol: knock.protocol,
+    identity: proven.identity,
+    target,
+    account: access.account.name,
+    namespace: attempt.namespace,
+    clientAddress: knock.wire.peer.address,
+    clientName: attempt.clientName.slice(0, 256),
+    holdMode: attempt.holdMode,
+  };
+  const lock = parts.locks.check(subjectOf(context));
+  if (lock !== undefined) {
+    throw new GatewayError('SP_LOCKED', { facts: { why: lockRefusal(lock).reason } });
+  }
+  const tape = await parts.recorder.start(context);
+  const expiresAt = Math.min(access.expiresAt, proven.identity.expiresAt);
+  const live = {
+    context,
+    startedAt: parts.clock.now(),
+    expiresAt: expiresAt as typeof access.expiresAt,
+    grant: access.grant,
+  };
+  const opened = { context, access, tape, signal: parts.live.add(live, knock.wire) };
+  try {
+    await parts.events.commit({
+      type: 'session.started',
+      actor: context.identity.id,
+      session: context.session,
+      target: target.name,
+      data: {
+        protocol: context.protocol,
+        account: context.account,
+        grant: access.grant,
+        namespace: context.namespace,
+        address: context.clientAddress,
+        client: context.clientName,
+        owner: context.identity.owner ?? null,
+        onBehalfOf: context.identity.onBehalfOf ?? null,
+        expiresAt,
+      },
+    });
+  } catch (thrown) {
+    parts.live.remove(context.session);
+    await tape.seal({ reason: 'error', code: 'SP_STORE', detail: 'the event was not stored' });
+    throw toGatewayError(thrown, 'SP_STORE');
+  }
+  knock.admitted();
+  return openedSession(parts, opened);
+}
+
+/** Finds target and grant. After a valid proof, an unknown target and a missing grant look alike. */
+function authorise(
+  parts: AdmissionParts,
+  knock: Knock,
+  attempt: LoginAttempt,
+  proven: Authenticated,
+): { readonly target: Target; readonly access: GrantedAccess } {
+  const { account, targetName } = splitUser(attempt.user, knock.listener.target);
+  const refused = (why: string): GatewayError =>
+    new GatewayError('SP_NO_GRANT', { facts: { why, identity: proven.identity.id } });
+  const target = parts.directory.target(targetName);
+  if (target === undefined) throw refused('no such target');
+  if (target.protocol !== knock.protocol) throw refused('the target speaks another protocol');
+  const access = parts.directory.access(proven.identity, target, account, parts.clock.now());
+  if (access === undefined) throw refused('no grant');
+  const { scope } = proven;
+  if (scope !== undefined) {
+    const fits = (names: readonly string[], name: string): boolean =>
+      names.length === 0 || names.includes(name);
+    if (!fits(scope.targets, target.name)) throw refused('the credential is for another target');
+    if (!fits(scope.accounts, access.account.name)) {
+      throw refused('the credential is for another account');
+    }
+  }
+  return { target, access };
+}
+
+/** `account@target` at the last `@`; on a bound listener the whole name is the account. */
+export function splitUser(
+  user: string,
+  bound: string | undefined,
+): { readonly account: string | undefined; readonly targetName: string } {
+  if (bound !== undefined) return { account: user === '' ? undefined : user, targetName: bound };
+  const at = user.lastIndexOf('@');
+  if (at < 0) return { account: undefined, targetName: user };
+  return { account: at === 0 ? undefined : user.slice(0, at), targetName: user.slice(at + 1) };
+}
+
+function openedSession(parts: AdmissionParts, opened: Opened): Admission {
+  const { context, access, tape, signal } = opened;
+  const id = context.session;
+  const gate = new Gate({
+    policies: parts.policies,
+    approvals: parts.approvals,
+    tape,
+    events: parts.events,
+    clock: parts.clock,
+    ended: () => parts.live.refusalOf(id),
+    end: (refusal) => parts.live.end(id, refusal),
+  });
+  const authorization = mintTargetAuthorization(context, access.account);
+  let closing: Promise<void> | undefined;
+  return {
+    authorization,
+    signal,
+    stages: new SessionStages(parts, opened, gate),
+    secrets: () => parts.upstream.secrets(access.account),
+    async dial(dialSignal) {
+      const both = AbortSignal.any([dialSignal, signal]);
+      const wire = await parts.upstream.dial(authorization, both);
+      parts.live.addWire(id, wire);
+      return wire;
+    },
+    close(end) {
+      closing ??= closeSession(parts, opened, end);
+      return closing;
+    },
+  };
+}
+
+async function closeSession(
+  parts: AdmissionParts,
+  { context, tape }: Opened,
+  end: SessionEnd,
+): Promise<void> {
+  const refusal = parts.live.refusalOf(context.session);
+  const told: SessionEnd =
+    refusal === undefined ? end : { reason: 'refused', code: refusal.code, detail: refusal.reason };
+  parts.live.remove(context.session);
+  try {
+    await tape.seal(told);
+  } finally {
+    parts.events.emit({
+      type: 'session.ended',
+      actor: context.identity.id,
+      session: context.session,
+      target: context.target.name,
+      data: { reason: told.reason, code: told.code ?? null, detail: told.detail },
+    });
+  }
+}
+
+/** What the relay sees. Masks are made anew when the policy is another one. */
+class SessionStages implements Stages {
+  readonly context: SessionContext;
+  readonly tape: SessionTape;
+  readonly #parts: AdmissionParts;
+  readonly #gate: Gate;
+  #masks: { readonly epoch: number; readonly set: MaskSet } | undefined;
+  #commands = 0;
+
+  constructor(parts: AdmissionParts, opened: Opened, gate: Gate) {
+    this.context = opened.context;
+    this.tape = opened.tape;
+    this.#parts = parts;
+    this.#gate = gate;
+  }
+
+  get epoch(): number {
+    return this.#parts.live.epoch;
+  }
+
+  get masks(): MaskSet {
+    const { epoch } = this;
+    if (this.#masks?.epoch === epoch) return this.#masks.set;
+    const policy = this.#parts.policies.current();
+    const { identity, target } = this.context;
+    const set = this.#parts.maskSet(policy.maskRules(identity, target), policy.version);
+    this.#masks = { epoch, set };
+    return set;
+  }
+
+  gate: Stages['gate'] = (command, onHold, cancelled) =>
+    this.#gate.judge(command, onHold, cancelled);
+
+  commandId(): Command['id'] {
+    this.#commands += 1;
+    return asId(`${this.context.session}.${this.#commands}`);
+  }
+}

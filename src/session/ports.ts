@@ -1,0 +1,115 @@
+/**
+ * What the session room needs of the others. It imports none of them: `main/` hands them in, and
+ * the shapes below are all that it relies on.
+ */
+import type { Command, SessionContext } from '#core/command.ts';
+import type { EpochMs, IdentityId, PolicyVersion } from '#core/ids.ts';
+import type { Identity } from '#core/identity.ts';
+import type { MaskRule, MaskSet } from '#core/masking.ts';
+import type { TargetAuthorization } from '#core/permit.ts';
+import type {
+  AccountSecrets,
+  HoldNotice,
+  LoginAttempt,
+  ScramKeys,
+  SessionEnd,
+} from '#core/protocol.ts';
+import type { Tape } from '#core/tape.ts';
+import type { Account, Target } from '#core/target.ts';
+import type { Refusal, Verdict } from '#core/verdict.ts';
+import type { Wire } from '#core/wire.ts';
+
+/** One loaded policy. Immutable; a reload gives another object. */
+export interface Policy {
+  readonly version: PolicyVersion;
+  decide(command: Command, now: EpochMs): Verdict;
+  maskRules(identity: Identity, target: Target): readonly MaskRule[];
+}
+
+/** The policy in force. */
+export interface PolicySource {
+  current(): Policy;
+  /** Calls back after each change; the returned function unsubscribes. */
+  onChange(callback: () => void): () => void;
+}
+
+export type ApprovalResult =
+  | {
+      readonly outcome: 'approved';
+      readonly approval: string;
+      /** Identity ids of those who approved. */
+      readonly reviewers: readonly string[];
+    }
+  | { readonly outcome: 'refused'; readonly refusal: Refusal };
+
+export interface ApprovalDesk {
+  request(
+    command: Command,
+    verdict: Verdict,
+    onHold: (notice: HoldNotice) => void,
+    cancelled: AbortSignal,
+  ): Promise<ApprovalResult>;
+}
+
+export interface SessionTape extends Tape {
+  seal(end: SessionEnd): Promise<unknown>;
+}
+
+export interface Recorder {
+  /** Throws when the recording cannot be kept: then there is no session (law 5). */
+  start(context: SessionContext): SessionTape | Promise<SessionTape>;
+}
+
+/** A proof that held: who it is, and what the credential is narrowed to. */
+export interface Authenticated {
+  readonly identity: Identity;
+  /** Target and account names that the credential is good for; undefined means every one. */
+  readonly scope:
+    | { readonly targets: readonly string[]; readonly accounts: readonly string[] }
+    | undefined;
+}
+
+export interface Authenticator {
+  /** Throws GatewayError `SP_LOGIN_FAILED` (or `SP_EXPIRED`) with the reason in `facts`. */
+  authenticate(proof: LoginAttempt['proof']): Promise<Authenticated>;
+  scramKeys(credential: string): Promise<ScramKeys>;
+}
+
+export interface GrantedAccess {
+  readonly grant: string;
+  readonly account: Account;
+  readonly expiresAt: EpochMs;
+}
+
+export interface Directory {
+  target(name: string): Target | undefined;
+  /** The grant that lets the identity in, or undefined. `account` undefined: the grant's own. */
+  access(
+    identity: Identity,
+    target: Target,
+    account: string | undefined,
+    now: EpochMs,
+  ): GrantedAccess | undefined;
+}
+
+/** Whom a lock is asked about. */
+export interface LockSubject {
+  readonly identity: IdentityId;
+  readonly owner: string | undefined;
+  readonly onBehalfOf: IdentityId | undefined;
+  readonly target: string;
+  readonly session: string | undefined;
+}
+
+export interface Locks {
+  /** The lock that stops this subject now, or undefined. */
+  check(subject: LockSubject): { readonly id: string; readonly reason: string } | undefined;
+  onChange(callback: () => void): () => void;
+}
+
+export interface UpstreamPort {
+  dial(authorization: TargetAuthorization, signal: AbortSignal): Promise<Wire>;
+  secrets(account: Account): Promise<AccountSecrets>;
+}
+
+export type MaskSetFactory = (rules: readonly MaskRule[], version: string) => MaskSet;
