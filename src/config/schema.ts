@@ -22,6 +22,51 @@ const address = z.string().transform((text, context) => {
   return { host: match[1] ?? match[2] ?? '', port };
 });
 
+export interface ConfigAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface TlsServerConfig {
+  readonly certificate: string;
+  readonly key: string;
+  readonly clientCa?: string | undefined;
+}
+
+export interface ListenerConfig {
+  readonly name: string;
+  readonly protocol: 'postgres';
+  readonly address: ConfigAddress;
+  readonly target?: string | undefined;
+  readonly tls?: TlsServerConfig | undefined;
+  readonly plaintext: 'never' | 'loopback' | 'always';
+  readonly authentication: 'password' | 'scram' | 'oauth';
+  readonly oauth?: { readonly discovery: string; readonly scope: string } | undefined;
+  readonly proxyProtocolFrom: readonly string[];
+}
+
+export interface AccountConfig {
+  readonly name: string;
+  readonly username?: string | undefined;
+  readonly password?: string | undefined;
+  readonly clientCertificate?: string | undefined;
+  readonly clientKey?: string | undefined;
+}
+
+export interface TargetConfig {
+  readonly name: string;
+  readonly protocol: 'postgres';
+  readonly address: ConfigAddress;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly tls: {
+    readonly mode: 'verify-full' | 'verify-ca' | 'disable';
+    readonly ca?: string | undefined;
+    readonly serverName?: string | undefined;
+  };
+  readonly accounts: readonly AccountConfig[];
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
 const tlsServer = z.strictObject({
   /** PEM files; the key may be a secret reference. */
   certificate: z.string(),
@@ -29,7 +74,7 @@ const tlsServer = z.strictObject({
   clientCa: z.string().optional(),
 });
 
-const listener = z.strictObject({
+const listener: z.ZodType<ListenerConfig> = z.strictObject({
   name,
   protocol: z.enum(['postgres']),
   address,
@@ -52,7 +97,7 @@ const account = z.strictObject({
   clientKey: secretReference.optional(),
 });
 
-const target = z.strictObject({
+const target: z.ZodType<TargetConfig> = z.strictObject({
   name,
   protocol: z.enum(['postgres']),
   address,
@@ -78,7 +123,9 @@ export interface OwnedSchemas<Issuer, Grant, Person> {
   readonly person: z.ZodType<Person>;
 }
 
-function rootSchema<Issuer, Grant, Person>(owned: OwnedSchemas<Issuer, Grant, Person>) {
+function rootSchema<Issuer, Grant, Person>(
+  owned: OwnedSchemas<Issuer, Grant, Person>,
+): z.ZodType<Root<Issuer, Grant, Person>> {
   return z.strictObject({
     version: z.literal(1),
     listeners: z.array(listener).min(1),
@@ -110,7 +157,27 @@ function rootSchema<Issuer, Grant, Person>(owned: OwnedSchemas<Issuer, Grant, Pe
   });
 }
 
-type Root<I, G, P> = z.output<ReturnType<typeof rootSchema<I, G, P>>>;
+interface Root<Issuer, Grant, Person> {
+  readonly version: 1;
+  readonly listeners: readonly ListenerConfig[];
+  readonly api: { readonly address: ConfigAddress; readonly tls?: TlsServerConfig | undefined };
+  readonly targets: readonly TargetConfig[];
+  readonly issuers: readonly Issuer[];
+  readonly people: readonly Person[];
+  readonly grants: readonly Grant[];
+  readonly policies: readonly string[];
+  readonly credentials: { readonly lifeMax: number };
+  readonly store: { readonly file: string };
+  readonly events: { readonly file: string };
+  readonly recordings: {
+    readonly directory: string;
+    readonly keys: string;
+    readonly reserve: number;
+    readonly recipients: readonly string[];
+  };
+  readonly masking: { readonly key?: string | undefined };
+  readonly limits: Readonly<Partial<Record<string, number>>>;
+}
 
 /** A checked configuration; `limits` are complete. */
 export type Config<Issuer, Grant, Person> = Omit<Root<Issuer, Grant, Person>, 'limits'> & {
@@ -145,7 +212,7 @@ export function configJsonSchema<I, G, P>(owned: OwnedSchemas<I, G, P>): unknown
   return z.toJSONSchema(rootSchema(owned), { io: 'input', unrepresentable: 'any' });
 }
 
-function defined(values: Readonly<Record<string, number | undefined>>): Partial<Limits> {
+function defined(values: Readonly<Partial<Record<string, number>>>): Partial<Limits> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }
 
