@@ -22,6 +22,11 @@ export interface Limits {
   readonly statementDepthMax: number;
   /** Milliseconds that one analysis may take before its worker is replaced. */
   readonly analysisMsMax: number;
+  /** Databases whose catalogue is kept; the least recently used goes first. */
+  readonly catalogueTargetsMax: number;
+  /** Rows and characters of one database's catalogue; a larger one is refused. */
+  readonly catalogueRowsMax: number;
+  readonly catalogueCharactersMax: number;
   /** Requests sent upstream and not yet answered, per session. */
   readonly pipelineDepthMax: number;
   /** Prepared statements and portals that a session may have. */
@@ -56,6 +61,9 @@ export const defaultLimits: Limits = {
   statementBytesMax: 4 * MiB,
   statementDepthMax: 200,
   analysisMsMax: 5_000,
+  catalogueTargetsMax: 64,
+  catalogueRowsMax: 2_000_000,
+  catalogueCharactersMax: 256 * MiB,
   pipelineDepthMax: 16_384,
   preparedMax: 10_000,
   heldBytesMax: 256 * KiB,
@@ -66,4 +74,44 @@ export const defaultLimits: Limits = {
   eventQueueMax: 100_000,
   dialMsMax: 10_000,
   drainMsMax: 30_000,
+};
+
+/** Bounds of policies and holds that no configuration changes. */
+export interface PolicyLimits {
+  /** Characters of one policy document, and documents of one policy. */
+  readonly documentCharsMax: number;
+  readonly documentsMax: number;
+  readonly rulesMax: number;
+  /** Text of one condition, and how deep it may nest. */
+  readonly conditionCharsMax: number;
+  readonly conditionDepthMax: number;
+  /** `all`, `exists`, `map` … inside one another, over lists that a command can make long. */
+  readonly conditionLoopsMax: number;
+  /** List elements (or groups of 4 characters of text) that rules may visit for one decision. */
+  readonly decisionStepsMax: number;
+  /** How long a command may wait for its reviewers, and an approval for its command. */
+  readonly holdWaitMsMax: number;
+  readonly holdValidMsMax: number;
+  /** Text and parameters that a reviewer can be shown whole; a larger command is refused. */
+  readonly holdShownCharsMax: number;
+  /** Selectors of one hold rule, and the characters of a review's reason. */
+  readonly reviewersMax: number;
+  readonly reviewReasonCharsMax: number;
+}
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+export const policyLimits: PolicyLimits = {
+  documentCharsMax: MiB,
+  documentsMax: 200,
+  rulesMax: 1_000,
+  conditionCharsMax: 4_096,
+  conditionDepthMax: 100,
+  conditionLoopsMax: 2,
+  decisionStepsMax: 500_000,
+  holdWaitMsMax: DAY_MS,
+  holdValidMsMax: DAY_MS,
+  holdShownCharsMax: 256 * KiB,
+  reviewersMax: 100,
+  reviewReasonCharsMax: 2_000,
 };

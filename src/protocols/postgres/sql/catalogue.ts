@@ -61,8 +61,10 @@ export interface Relation {
   readonly columns: readonly ColumnInfo[];
   /** The composite type of its rows; 0 for indexes and the like. */
   readonly rowTypeOid: Oid;
-  /** The query of a view or materialised view. Resolve it by `pg_catalog`, and for a view in a
-   * temporary schema by that schema first. */
+  /**
+   * The query of a view or materialised view. Names in it resolve by `pg_catalog` first; for a view
+   * in a temporary schema by that schema next, which is also what `pg_temp` stands for there.
+   */
   readonly viewDefinition: string | undefined;
   readonly owner: string;
   /** For views: table rights and policies are those of the caller, not of the owner. */
@@ -125,7 +127,7 @@ export interface TriggerInfo {
   readonly events: readonly WriteEvent[];
   /** Made by the server for a constraint (foreign keys). */
   readonly internal: boolean;
-  /** False when disabled for ordinary sessions. */
+  /** False when disabled for every session; one that is enabled for replicas alone counts. */
   readonly enabled: boolean;
   /** `pg_get_triggerdef`, with the WHEN condition. */
   readonly definition: string;
