@@ -140,8 +140,10 @@ async function readStable(options: ReadOptions): Promise<Reading> {
       checkBounds(loaded, options.limits);
     }
     const after = await readProbe(options.query);
-    if (isCurrent(probe, after))
-      return { catalogue: assemble(after, loaded), probe: after, loaded };
+    if (isCurrent(probe, after)) {
+      const catalogue = assemble(after, loaded, options.before?.catalogue);
+      return { catalogue, probe: after, loaded };
+    }
     probe = after;
   }
   throw new GatewayError('SP_NOT_UNDERSTOOD', { detail: 'the catalogue changes while it is read' });
