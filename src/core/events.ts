@@ -4,30 +4,33 @@ import type { EpochMs } from './ids.ts';
  * The audit facts that the gateway tells, by type. The catalogue in `events/` has a schema and an
  * example for each; `data` holds names, ids, verdicts and counts, never values of results.
  */
-export type EventType =
-  | 'gateway.started'
-  | 'gateway.stopped'
-  | 'config.loaded'
-  | 'config.rejected'
-  | 'policy.loaded'
-  | 'policy.rejected'
-  | 'login.failed'
-  | 'credential.issued'
-  | 'credential.revoked'
-  | 'session.started'
-  | 'session.ended'
-  | 'command.judged'
-  | 'hold.opened'
-  | 'hold.reviewed'
-  | 'hold.closed'
-  | 'lock.added'
-  | 'lock.removed'
-  | 'lock.enforced'
-  | 'recording.sealed'
-  | 'recording.recovered'
-  | 'recording.read'
-  | 'recording.failed'
-  | 'alarm.raised';
+export const eventTypes = [
+  'gateway.started',
+  'gateway.stopped',
+  'config.loaded',
+  'config.rejected',
+  'policy.loaded',
+  'policy.rejected',
+  'login.failed',
+  'credential.issued',
+  'credential.revoked',
+  'session.started',
+  'session.ended',
+  'command.judged',
+  'hold.opened',
+  'hold.reviewed',
+  'hold.closed',
+  'lock.added',
+  'lock.removed',
+  'lock.enforced',
+  'recording.sealed',
+  'recording.recovered',
+  'recording.read',
+  'recording.failed',
+  'alarm.raised',
+] as const;
+
+export type EventType = (typeof eventTypes)[number];
 
 /** What a room says; the number, the id and the time are the event log's. */
 export interface EventDraft {

@@ -1,0 +1,93 @@
+/**
+ * The gateway's state: opens the database, brings its schema up to date and hands out one repository
+ * for each kind of thing. Everything here is asynchronous and off the data path.
+ */
+import { Kysely } from 'kysely';
+import type { Clock } from '#core/clock.ts';
+import type { EpochMs } from '#core/ids.ts';
+import type { CredentialStore } from '#core/ports/credentials.ts';
+import type { EventReader } from '#core/ports/events.ts';
+import type { SeenIdentities } from '#core/ports/identities.ts';
+import type { SpentTokens } from '#core/ports/jti.ts';
+import type { LockStore } from '#core/ports/locks.ts';
+import type { Marks } from '#core/ports/marks.ts';
+import type { NoveltyStore } from '#core/ports/novelty.ts';
+import type { RecordingIndex } from '#core/ports/recordings.ts';
+import { StoredCredentials } from './credentials.ts';
+import { sqliteDialect } from './dialect.ts';
+import { InlineEngine, type SqlEngine } from './engine.ts';
+import { StoredEvents } from './events.ts';
+import { StoredIdentities } from './identities.ts';
+import { StoredLocks } from './locks.ts';
+import { StoredMarks } from './marks.ts';
+import { migrate } from './migrate.ts';
+import { StoredNovelty } from './novelty.ts';
+import { StoredRecordingIndex } from './recordings.ts';
+import type { Schema } from './schema.ts';
+import { StoredSpentTokens } from './spent-tokens.ts';
+import { ThreadedEngine } from './threaded-engine.ts';
+
+export interface Store {
+  readonly credentials: CredentialStore;
+  readonly spentTokens: SpentTokens;
+  readonly locks: LockStore;
+  readonly events: EventReader;
+  readonly recordings: RecordingIndex;
+  readonly identities: SeenIdentities;
+  readonly novelty: NoveltyStore;
+  readonly marks: Marks;
+  /** Whether the database answers; for the readiness probe. */
+  ping(): Promise<void>;
+  /** Forgets what expired before `before`: credentials and spent tokens. */
+  purge(before: EpochMs): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StoreOptions {
+  /** Path of the SQLite file; made with its folder when missing. */
+  readonly path: string;
+  readonly clock: Clock;
+  /** `inline` runs on the caller's thread: for tools and tests, not for a gateway. */
+  readonly thread: 'own' | 'inline';
+}
+
+/**
+ * Opens the store.
+ *
+ * @throws GatewayError `SP_STORE` when the file cannot be opened or its schema is not ours.
+ */
+export async function openStore(options: StoreOptions): Promise<Store> {
+  const engine: SqlEngine =
+    options.thread === 'own' ? new ThreadedEngine(options.path) : new InlineEngine(options.path);
+  try {
+    await migrate(engine, options.clock);
+  } catch (thrown) {
+    await engine.close().catch(() => undefined);
+    throw thrown;
+  }
+  const db = new Kysely<Schema>({ dialect: sqliteDialect(engine) });
+  const credentials = new StoredCredentials(db);
+  const spentTokens = new StoredSpentTokens(db, options.clock);
+  return {
+    credentials,
+    spentTokens,
+    locks: new StoredLocks(db),
+    events: new StoredEvents(db),
+    recordings: new StoredRecordingIndex(db),
+    identities: new StoredIdentities(db),
+    novelty: new StoredNovelty(db),
+    marks: new StoredMarks(db),
+    async ping() {
+      await engine.run('select 1', []);
+    },
+    async purge(before) {
+      await credentials.purge(before);
+      await spentTokens.purge(before);
+    },
+    async close() {
+      await db.destroy();
+      // Kysely closes only what it has used.
+      await engine.close();
+    },
+  };
+}
