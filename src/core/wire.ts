@@ -27,8 +27,10 @@ export interface Wire {
   /**
    * Server side of a mid-stream TLS upgrade. Fails when bytes beyond the upgrade request were
    * already read (they were not protected, so they must not be believed).
+   *
+   * @param head - for TLS from the first byte: what was read of the client's hello.
    */
-  upgradeServer(options: TlsServerOptions, signal: AbortSignal): Promise<void>;
+  upgradeServer(options: TlsServerOptions, signal: AbortSignal, head?: Uint8Array): Promise<void>;
   /** Client side of the same. */
   upgradeClient(options: TlsClientOptions, signal: AbortSignal): Promise<void>;
 }

@@ -29,8 +29,9 @@ export interface IssueOptions {
 const tlv = (tag: number, ...parts: readonly Uint8Array[]): Buffer => {
   const body = Buffer.concat(parts);
   if (body.length < 0x80) return Buffer.concat([Buffer.from([tag, body.length]), body]);
-  const length = Buffer.from([body.length >> 16, (body.length >> 8) & 0xff, body.length & 0xff]);
-  return Buffer.concat([Buffer.from([tag, 0x83]), length, body]);
+  // DER wants the shortest form of a length; OpenSSL would hash another encoding than was sent.
+  const length = body.length < 0x100 ? [0x81] : [0x82, body.length >> 8];
+  return Buffer.concat([Buffer.from([tag, ...length, body.length & 0xff]), body]);
 };
 const sequence = (...parts: readonly Uint8Array[]): Buffer => tlv(0x30, ...parts);
 const set = (...parts: readonly Uint8Array[]): Buffer => tlv(0x31, ...parts);

@@ -93,7 +93,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     if (await isReady(child, join(dir, 'log'))) return running(child, version, dir, port);
     // Another process may have taken the port between the probe and the bind.
     if (attempt === 3) {
-      throw new Error(`PostgreSQL ${version} did not start:\n${readFileSync(join(dir, 'log'))}`);
+      const log = readFileSync(join(dir, 'log'), 'utf8');
+      throw new Error(`PostgreSQL ${version} did not start:\n${log}`);
     }
   }
 }
