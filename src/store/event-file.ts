@@ -16,12 +16,9 @@ import {
   renameSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, parse } from 'node:path';
 import { GatewayError } from '#core/errors.ts';
 
-/** Name of the file that is written now. */
-export const CURRENT = 'events.ndjson';
-const closedName = /^events-(\d{12})\.ndjson$/;
 const READ_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
 
@@ -45,16 +42,17 @@ export function numberOf(line: string): number {
 }
 
 export class EventFile {
-  readonly #folder: string;
+  readonly #path: string;
   readonly #rotateBytes: number;
   #fd: number;
   #size: number;
   #lastNumber: number;
 
-  constructor(folder: string, rotateBytes: number) {
-    this.#folder = folder;
+  /** `path` is the file that is written now; closed ones stand beside it. */
+  constructor(path: string, rotateBytes: number) {
+    this.#path = path;
     this.#rotateBytes = rotateBytes;
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     this.#fd = this.#open();
     this.#size = this.#cutTornLine();
     this.#lastNumber = this.#findLast();
@@ -110,9 +108,8 @@ export class EventFile {
   }
 
   #open(): number {
-    const path = join(this.#folder, CURRENT);
-    const fd = openSync(path, 'a+', 0o600);
-    chmodSync(path, 0o600);
+    const fd = openSync(this.#path, 'a+', 0o600);
+    chmodSync(this.#path, 0o600);
     return fd;
   }
 
@@ -144,15 +141,22 @@ export class EventFile {
       readSync(this.#fd, line, 0, line.length, start);
       return numberOf(line.toString('utf8'));
     }
-    const closed = readdirSync(this.#folder).map((name) => Number(closedName.exec(name)?.[1] ?? 0));
-    return Math.max(0, ...closed);
+    const { dir, name, ext } = parse(this.#path);
+    let last = 0;
+    for (const file of readdirSync(dir === '' ? '.' : dir)) {
+      if (!file.startsWith(`${name}-`) || !file.endsWith(ext)) continue;
+      const digits = file.slice(name.length + 1, file.length - ext.length);
+      if (/^\d{12}$/.test(digits)) last = Math.max(last, Number(digits));
+    }
+    return last;
   }
 
   /** Closes the file under the number of its last event and starts the next. */
   #rotate(): void {
     this.close();
-    const name = `events-${String(this.#lastNumber).padStart(12, '0')}.ndjson`;
-    renameSync(join(this.#folder, CURRENT), join(this.#folder, name));
+    const { dir, name, ext } = parse(this.#path);
+    const number = String(this.#lastNumber).padStart(12, '0');
+    renameSync(this.#path, join(dir, `${name}-${number}${ext}`));
     this.#fd = this.#open();
     this.#size = 0;
   }

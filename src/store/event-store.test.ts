@@ -17,7 +17,6 @@ import fc from 'fast-check';
 import { systemClock } from '#core/clock.ts';
 import type { AuditEvent } from '#core/events.ts';
 import { asEpochMs } from '#core/ids.ts';
-import { CURRENT } from './event-file.ts';
 import { EventStore } from './event-store.ts';
 import { openEventWriter } from './event-writer.ts';
 import { openStore } from './store.ts';
@@ -36,7 +35,7 @@ async function freshPlace(): Promise<Place> {
   const folder = join(root, `${(places += 1)}`);
   const path = join(folder, 'state.db');
   await (await openStore({ path, clock: systemClock, thread: 'inline' })).close();
-  return { path, folder, file: join(folder, CURRENT) };
+  return { path, folder, file: join(folder, 'events.ndjson') };
 }
 
 const event = (number: number, text = 'ö\u2028"\n'): AuditEvent => ({
@@ -53,7 +52,7 @@ const events = (from: number, to: number): AuditEvent[] =>
   Array.from({ length: to - from + 1 }, (_, index) => event(from + index));
 
 const open = (place: Place, rotateBytes = 1 << 20): EventStore =>
-  new EventStore(place.path, place.folder, rotateBytes);
+  new EventStore(place.path, place.file, rotateBytes);
 
 const numbersInFile = (place: Place): number[] =>
   readFileSync(place.file, 'utf8')
@@ -152,7 +151,7 @@ describe('the event store', () => {
     assert.equal(store.lastNumber, 9);
     store.append([event(10)]);
     store.close();
-    const lines = [...closed, CURRENT].flatMap((name) =>
+    const lines = [...closed, 'events.ndjson'].flatMap((name) =>
       readFileSync(join(place.folder, name), 'utf8').split('\n').filter(Boolean),
     );
     assert.deepEqual([...new Set(lines.map((line) => JSON.parse(line).number))], upTo(10));
@@ -176,7 +175,7 @@ describe('the event thread', () => {
 
   it('does not start without its tables', async () => {
     const path = join(root, 'empty', 'state.db');
-    await assert.rejects(openEventWriter({ path, folder: join(root, 'empty') }), {
+    await assert.rejects(openEventWriter({ path, file: join(root, 'empty', 'e') }), {
       code: 'SP_STORE',
     });
   });

@@ -27,9 +27,9 @@ export class EventStore {
   readonly #insert: StatementSync;
   #lastNumber: number;
 
-  constructor(path: string, folder: string, rotateBytes: number) {
+  constructor(path: string, file: string, rotateBytes: number) {
     this.#database = openDatabase(path);
-    this.#file = new EventFile(folder, rotateBytes);
+    this.#file = new EventFile(file, rotateBytes);
     this.#insert = this.#database.prepare(
       `insert into events (number, id, created_at, type, actor, session, target, data)
        values (?, ?, ?, ?, ?, ?, ?, ?)`,

@@ -5,7 +5,7 @@ import { EventStore } from './event-store.ts';
 /** What the thread is started with. */
 export interface EventThreadData {
   readonly path: string;
-  readonly folder: string;
+  readonly file: string;
   readonly rotateBytes: number;
 }
 
@@ -28,7 +28,7 @@ function serve(data: EventThreadData): void {
     answer({ id, failure: thrown instanceof Error ? thrown.message : String(thrown) });
   let store: EventStore;
   try {
-    store = new EventStore(data.path, data.folder, data.rotateBytes);
+    store = new EventStore(data.path, data.file, data.rotateBytes);
     answer({ id: 0, lastNumber: store.lastNumber });
   } catch (thrown) {
     failed(0, thrown);

@@ -20,8 +20,8 @@ const ROTATE_BYTES = 256 * 1024 * 1024;
 export interface EventWriterOptions {
   /** The SQLite file; its schema must be up to date (open the store first). */
   readonly path: string;
-  /** The folder of `events.ndjson`. */
-  readonly folder: string;
+  /** The outbox file, for example `events.ndjson`. */
+  readonly file: string;
   readonly rotateBytes?: number;
 }
 
@@ -33,7 +33,7 @@ export interface EventWriterOptions {
 export async function openEventWriter(options: EventWriterOptions): Promise<EventWriter> {
   const writer = new ThreadedEventWriter({
     path: options.path,
-    folder: options.folder,
+    file: options.file,
     rotateBytes: options.rotateBytes ?? ROTATE_BYTES,
   });
   await writer.started();
@@ -49,8 +49,8 @@ class ThreadedEventWriter implements EventWriter {
   #lost: GatewayError | undefined;
 
   constructor(data: EventThreadData) {
-    const file = import.meta.url.endsWith('.ts') ? './event-thread.ts' : './event-thread.js';
-    this.#worker = new Worker(new URL(file, import.meta.url), { workerData: data });
+    const entry = import.meta.url.endsWith('.ts') ? './event-thread.ts' : './event-thread.js';
+    this.#worker = new Worker(new URL(entry, import.meta.url), { workerData: data });
     this.#started = this.#wait(0);
     this.#worker.on('message', (answer: EventAnswer) => this.#answered(answer));
     this.#worker.on('error', (cause) => this.#fail(cause));
