@@ -13,6 +13,17 @@ export interface HoldTerms {
   readonly waitMs: number;
   /** How long an approval can be spent after it was given. */
   readonly validMs: number;
+  /** How the rule wants it answered; as the session asks when absent. */
+  readonly mode?: 'wait' | 'refuse';
+  /** What other hold rules that match ask for; each must be met as well. */
+  readonly also?: readonly HoldRequirement[];
+}
+
+/** The reviewers that a further rule asks for. */
+export interface HoldRequirement {
+  readonly rule: string;
+  readonly reviewers: readonly string[];
+  readonly approvals: number;
 }
 
 /** What the policy says of one command. */

@@ -1,0 +1,119 @@
+/**
+ * Turns a command into the values that conditions see. Everything is put into Maps, never plain
+ * objects, so that a label called `constructor` is a label and nothing else. What `inputs.ts`
+ * lists is what is made here; a test compares the two.
+ */
+import { type CelInput, type CelMap, celMap } from '@bufbuild/cel';
+import { timestampFromMs } from '@bufbuild/protobuf/wkt';
+import type { Command, SessionContext } from '#core/command.ts';
+import type { Facts } from '#core/facts.ts';
+import type { EpochMs } from '#core/ids.ts';
+import { weekdayNames } from './inputs.ts';
+
+/** The values of one evaluation by input name. Null prototype: only inputs can be found in it. */
+export type Bindings = Record<string, CelInput>;
+
+const record = (entries: readonly (readonly [string, CelInput])[]): CelMap =>
+  celMap(new Map<string, CelInput>(entries));
+
+/** What stays the same for all commands of a session. */
+export interface ContextValues {
+  readonly identity: CelMap;
+  readonly target: CelMap;
+  readonly account: string;
+  readonly namespace: string;
+  readonly session: string;
+}
+
+/** The session's part; made once a session. */
+export function contextValues(context: SessionContext): ContextValues {
+  const { identity, target } = context;
+  return {
+    identity: record([
+      ['id', identity.id],
+      ['kind', identity.kind],
+      ['issuer', identity.issuer],
+      ['subject', identity.subject],
+      ['groups', [...identity.groups]],
+      ['roles', [...identity.roles]],
+      ['owner', identity.owner ?? ''],
+      ['onBehalfOf', identity.onBehalfOf ?? ''],
+      ['claims', record(Object.entries(identity.claims))],
+    ]),
+    target: record([
+      ['name', target.name],
+      ['labels', record(Object.entries(target.labels))],
+      ['protocol', context.protocol],
+    ]),
+    account: context.account,
+    namespace: context.namespace,
+    session: context.session,
+  };
+}
+
+/** The facts' part; made once for a Facts object. */
+export function factsValue(facts: Facts): CelMap {
+  return record([
+    ['effects', [...facts.effects]],
+    [
+      'objects',
+      facts.objects.map((each) =>
+        record([
+          ['kind', each.kind],
+          ['name', each.name],
+          ['access', each.access],
+        ]),
+      ),
+    ],
+    [
+      'columns',
+      facts.columns.map((each) =>
+        record([
+          ['name', each.name],
+          ['use', each.use],
+          ['masked', each.masked],
+        ]),
+      ),
+    ],
+    ['functions', [...facts.functions]],
+    ['verbs', [...facts.verbs]],
+    ['analysis', facts.analysis],
+    ['reasons', [...facts.reasons]],
+    ['fingerprint', facts.fingerprint],
+  ]);
+}
+
+const HOUR_MS = 3_600_000;
+
+/** Hour of the day in UTC. */
+export const hourOf = (now: EpochMs): number => Math.floor(now / HOUR_MS) % 24;
+
+/** Day of the week in UTC, 0 is Sunday; the epoch began on a Thursday. */
+export const weekdayOf = (now: EpochMs): number => (Math.floor(now / (24 * HOUR_MS)) + 4) % 7;
+
+/** All values for one command at one time. */
+export function bind(
+  context: ContextValues,
+  facts: CelMap,
+  command: Pick<Command, 'text' | 'kind' | 'parameters'>,
+  now: EpochMs,
+): Bindings {
+  const bindings: Bindings = Object.create(null);
+  bindings['facts'] = facts;
+  bindings['command'] = record([
+    ['text', command.text],
+    ['kind', command.kind],
+    ['parameterCount', BigInt(command.parameters.length)],
+  ]);
+  bindings['identity'] = context.identity;
+  bindings['target'] = context.target;
+  bindings['account'] = context.account;
+  bindings['namespace'] = context.namespace;
+  bindings['session'] = context.session;
+  bindings['time'] = record([
+    ['hour', BigInt(hourOf(now))],
+    ['weekday', weekdayNames[weekdayOf(now)] ?? ''],
+    ['now', timestampFromMs(now)],
+  ]);
+  return bindings;
+}

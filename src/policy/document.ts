@@ -1,0 +1,247 @@
+/**
+ * The shape of a policy file, strict: an unknown key is a mistake, never ignored. Only shapes are
+ * checked here; what words mean (templates, groups, expressions) is checked in `compile.ts`.
+ */
+import { z } from 'zod';
+import type { Outcome } from '#core/verdict.ts';
+import { didYouMean } from './problems.ts';
+
+type Maybe<T> = T | undefined;
+/** Words, or one word standing for a list of one. */
+type Words = readonly string[];
+export type LabelWords = Readonly<Record<string, string | readonly string[]>>;
+export type TargetWords = string | LabelWords | readonly (string | LabelWords)[];
+
+export interface MatchSource {
+  readonly identities?: Maybe<Words>;
+  readonly targets?: Maybe<TargetWords>;
+  readonly protocols?: Maybe<Words>;
+  readonly accounts?: Maybe<Words>;
+}
+
+export type TemplateArguments = Readonly<Record<string, Words>>;
+
+export interface HoldSource {
+  readonly reviewers: Words;
+  readonly approvals: number;
+  readonly wait?: Maybe<string>;
+  readonly valid?: Maybe<string>;
+  readonly mode?: Maybe<'wait' | 'refuse'>;
+}
+
+export interface RuleSource {
+  readonly id: string;
+  readonly match?: Maybe<MatchSource>;
+  readonly when?: Maybe<string>;
+  readonly use?: Maybe<string | Readonly<Record<string, TemplateArguments>>>;
+  readonly then: Outcome;
+  readonly hold?: Maybe<HoldSource>;
+  readonly reason?: Maybe<string>;
+  readonly mode: 'enforce' | 'observe';
+}
+
+export type TransformSource =
+  | 'redact'
+  | 'hash'
+  | 'generalise'
+  | 'null'
+  | null
+  | {
+      readonly partial: {
+        readonly keepStart: number;
+        readonly keepEnd: number;
+        readonly keepDomain: boolean;
+      };
+    }
+  | { readonly hash: { readonly scope: string } }
+  | { readonly generalise: { readonly bucket: number } }
+  | { readonly fixed: string };
+
+export interface MaskSource {
+  readonly id: string;
+  readonly columns?: Maybe<Words>;
+  readonly detect?: Maybe<Words>;
+  readonly with: TransformSource;
+  readonly match?: Maybe<Omit<MatchSource, 'accounts'>>;
+  readonly unless?: Maybe<Omit<MatchSource, 'accounts'>>;
+}
+
+/** A command of a test; what is left out gets a plain default. */
+export interface CaseCommandSource {
+  readonly protocol: string;
+  readonly target?: Maybe<string | { readonly name: string; readonly labels: LabelSource }>;
+  readonly account: string;
+  readonly namespace: string;
+  readonly kind: 'execute' | 'prepare';
+  readonly identity?: Maybe<IdentitySource>;
+  readonly text: string;
+  /** Judged instead of `facts` when the analyser of the protocol is at hand. */
+  readonly input?: Maybe<unknown>;
+  readonly facts?: Maybe<FactsSource>;
+  /** RFC 3339; the time at which it is judged. */
+  readonly at?: Maybe<string>;
+}
+
+type LabelSource = Readonly<Record<string, string>>;
+
+export interface IdentitySource {
+  readonly id?: Maybe<string>;
+  readonly kind?: Maybe<'workload' | 'human'>;
+  readonly groups?: Maybe<Words>;
+  readonly roles?: Maybe<Words>;
+  readonly owner?: Maybe<string>;
+  readonly onBehalfOf?: Maybe<string>;
+  readonly claims?: Maybe<LabelSource>;
+}
+
+export interface FactsSource {
+  readonly effects?: Maybe<Words>;
+  readonly objects?: Maybe<readonly { kind: string; name: string; access: string }[]>;
+  readonly columns?: Maybe<readonly { name: string; use: string; masked: boolean }[]>;
+  readonly functions?: Maybe<Words>;
+  readonly verbs?: Maybe<Words>;
+  readonly analysis?: Maybe<string>;
+  readonly reasons?: Maybe<Words>;
+  readonly fingerprint?: Maybe<string>;
+}
+
+export interface CaseSource {
+  readonly name: string;
+  readonly command: CaseCommandSource;
+  readonly expect: Outcome | { readonly outcome: Outcome; readonly rule?: Maybe<string> };
+}
+
+export interface PolicyDocument {
+  readonly rules: readonly RuleSource[];
+  readonly masks: readonly MaskSource[];
+  readonly tests: readonly CaseSource[];
+}
+
+/** An object without unknown keys, which says what was probably meant. */
+function strict<Shape extends z.ZodRawShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return undefined;
+      const keys = issue.keys.map((key) => `'${key}'${didYouMean(key, Object.keys(shape))}`);
+      return `unknown key ${keys.join(', ')}`;
+    },
+  });
+}
+
+const word = z.string().min(1).max(500);
+const id = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, 'an id is lower case letters, digits, `.`, `_`, `-`');
+const words = z.array(word).min(1).max(1_000);
+const labels = z.record(word, z.union([word, words], 'a label is a word or a list of words'));
+const outcome = z.enum(['allow', 'hold', 'deny']);
+
+const targets = z.union(
+  [word, labels, z.array(z.union([word, labels])).min(1)],
+  'targets is a name, labels such as `{ env: prod }`, or a list of those',
+);
+
+const matchShape = {
+  identities: words.optional(),
+  targets: targets.optional(),
+  protocols: words.optional(),
+};
+
+const match = strict({ ...matchShape, accounts: words.optional() });
+const maskMatch = strict(matchShape);
+
+const rule = strict({
+  id,
+  match: match.optional(),
+  when: word.max(10_000).optional(),
+  use: z
+    .union(
+      [word, z.record(word, z.record(word, words))],
+      'use is the name of a template, or `{ template: { parameter: [words] } }`',
+    )
+    .optional(),
+  then: outcome,
+  hold: strict({
+    reviewers: words,
+    approvals: z.int().min(1).max(20).default(1),
+    wait: word.optional(),
+    valid: word.optional(),
+    mode: z.enum(['wait', 'refuse']).optional(),
+  }).optional(),
+  reason: z.string().min(1).max(300).optional(),
+  mode: z.enum(['enforce', 'observe']).default('enforce'),
+});
+
+const length = z.int().min(0).max(1_000).default(0);
+const transform = z.union(
+  [
+    z.enum(['redact', 'hash', 'generalise', 'null']),
+    z.null(),
+    strict({
+      partial: strict({
+        keepStart: length,
+        keepEnd: length,
+        keepDomain: z.boolean().default(false),
+      }),
+    }),
+    strict({ hash: strict({ scope: word }) }),
+    strict({ generalise: strict({ bucket: z.number().positive() }) }),
+    strict({ fixed: z.string().max(1_000) }),
+  ],
+  'with is redact, null, hash, generalise, or one of { partial: {keepStart, keepEnd, keepDomain} }, ' +
+    '{ hash: {scope} }, { generalise: {bucket} }, { fixed: text }',
+);
+
+const mask = strict({
+  id,
+  columns: words.optional(),
+  detect: words.optional(),
+  with: transform,
+  match: maskMatch.optional(),
+  unless: maskMatch.optional(),
+});
+
+const facts = strict({
+  effects: z.array(word).optional(),
+  objects: z.array(strict({ kind: word, name: word, access: word })).optional(),
+  columns: z.array(strict({ name: word, use: word, masked: z.boolean() })).optional(),
+  functions: z.array(word).optional(),
+  verbs: z.array(word).optional(),
+  analysis: word.optional(),
+  reasons: z.array(word).optional(),
+  fingerprint: z.string().optional(),
+});
+
+const identity = strict({
+  id: word.optional(),
+  kind: z.enum(['workload', 'human']).optional(),
+  groups: z.array(word).optional(),
+  roles: z.array(word).optional(),
+  owner: word.optional(),
+  onBehalfOf: word.optional(),
+  claims: z.record(word, z.string()).optional(),
+});
+
+const testCase = strict({
+  name: z.string().min(1).max(200),
+  command: strict({
+    protocol: word.default('postgres'),
+    target: z.union([word, strict({ name: word, labels: z.record(word, z.string()) })]).optional(),
+    account: word.default('account'),
+    namespace: z.string().default('database'),
+    kind: z.enum(['execute', 'prepare']).default('execute'),
+    identity: identity.optional(),
+    text: z.string().default(''),
+    input: z.unknown().optional(),
+    facts: facts.optional(),
+    at: z.iso.datetime({ offset: true }).optional(),
+  }),
+  expect: z.union([outcome, strict({ outcome, rule: word.optional() })]),
+});
+
+/** The schema of a whole file. */
+export const documentSchema: z.ZodType<PolicyDocument> = strict({
+  rules: z.array(rule).default([]),
+  masks: z.array(mask).default([]),
+  tests: z.array(testCase).default([]),
+});

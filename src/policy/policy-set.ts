@@ -1,0 +1,300 @@
+/**
+ * One loaded policy, and the decision. Most restrictive wins: deny over hold over allow; what no
+ * rule matches is denied. Whatever goes wrong while a rule is asked makes a deny or hold rule match
+ * and an allow rule not match.
+ *
+ * The cache. For each session the rules that can ever match are picked once. For each Facts object
+ * in it, the last verdict is kept together with every other value that those rules read (text, kind,
+ * number of parameters, hour, weekday) and is given again only while all of them are equal. Rules
+ * that read `time.now` are asked every time. Facts are immutable and cached by their analyser, so
+ * the object itself stands for their value. A new policy is a new object with empty caches.
+ */
+import type { CelMap } from '@bufbuild/cel';
+import type { Command, SessionContext } from '#core/command.ts';
+import type { Facts } from '#core/facts.ts';
+import type { EpochMs, PolicyVersion } from '#core/ids.ts';
+import type { Identity } from '#core/identity.ts';
+import { policyLimits } from '#core/limits.ts';
+import type { MaskRule } from '#core/masking.ts';
+import type { Target } from '#core/target.ts';
+import type { HoldRequirement, HoldTerms, Outcome, Verdict } from '#core/verdict.ts';
+import {
+  bind,
+  type Bindings,
+  type ContextValues,
+  contextValues,
+  factsValue,
+  hourOf,
+  weekdayOf,
+} from './bindings.ts';
+import { explainRule, type RuleExplanation } from './explain.ts';
+import { mismatch } from './match.ts';
+import type { CompiledMask, CompiledRule } from './rule.ts';
+
+/** Which values besides context and facts the rules of a session read. */
+interface Reads {
+  readonly text: boolean;
+  readonly kind: boolean;
+  readonly parameterCount: boolean;
+  readonly hour: boolean;
+  readonly weekday: boolean;
+}
+
+/** What never changes for a session under this policy. */
+interface SessionPlan {
+  readonly values: ContextValues;
+  /** Rules that match the session and may be cached, most restrictive first. */
+  readonly cached: readonly CompiledRule[];
+  /** Rules that match the session and read the time itself. */
+  readonly live: readonly CompiledRule[];
+  readonly reads: Reads;
+  readonly verdicts: WeakMap<Facts, Slot[]>;
+}
+
+/** A kept answer with the values that it holds for. */
+interface Slot {
+  readonly text: string;
+  readonly kind: Command['kind'];
+  readonly parameterCount: number;
+  readonly hour: number;
+  readonly weekday: number;
+  readonly finding: Finding;
+  readonly verdict: Verdict;
+}
+
+/** The rules that matched. */
+interface Finding {
+  readonly enforced: readonly CompiledRule[];
+  readonly observed: readonly CompiledRule[];
+}
+
+/** Executing and preparing the same text alternate; more than these few do not occur in practice. */
+const SLOTS_MAX = 4;
+
+const rank: Readonly<Record<Outcome, number>> = { deny: 0, hold: 1, allow: 2 };
+
+export class PolicySet {
+  readonly version: PolicyVersion;
+  readonly #rules: readonly CompiledRule[];
+  readonly #masks: readonly CompiledMask[];
+  readonly #plans = new WeakMap<SessionContext, SessionPlan>();
+  readonly #facts = new WeakMap<Facts, CelMap>();
+
+  constructor(
+    version: PolicyVersion,
+    rules: readonly CompiledRule[],
+    masks: readonly CompiledMask[],
+  ) {
+    this.version = version;
+    // The sort is stable: among equals the order of the files decides.
+    this.#rules = rules.toSorted((left, right) => rank[left.outcome] - rank[right.outcome]);
+    this.#masks = masks;
+  }
+
+  /** Ids of all rules, for messages and tests. */
+  get ruleIds(): readonly string[] {
+    return this.#rules.map(({ id }) => id);
+  }
+
+  /** Judges one command. Never throws; costs a lookup when its facts were judged before. */
+  decide(command: Command, now: EpochMs): Verdict {
+    const plan = this.#plan(command.context);
+    const slots = plan.verdicts.get(command.facts);
+    let slot = slots?.find((each) => holdsFor(each, plan.reads, command, now));
+    if (slot === undefined) {
+      const finding = this.#ask(plan.cached, plan, command, now);
+      slot = {
+        text: command.text,
+        kind: command.kind,
+        parameterCount: command.parameters.length,
+        hour: hourOf(now),
+        weekday: weekdayOf(now),
+        finding,
+        verdict: this.#verdict(finding),
+      };
+      const kept = [slot, ...(slots ?? [])].slice(0, SLOTS_MAX);
+      plan.verdicts.set(command.facts, kept);
+    }
+    if (plan.live.length === 0) return slot.verdict;
+    const live = this.#ask(plan.live, plan, command, now);
+    return this.#verdict({
+      enforced: [...slot.finding.enforced, ...live.enforced],
+      observed: [...slot.finding.observed, ...live.observed],
+    });
+  }
+
+  /** The masks for one identity at one target, in the order of the files. */
+  maskRules(identity: Identity, target: Target): readonly MaskRule[] {
+    const subject = { identity, target, account: undefined };
+    return this.#masks
+      .filter(({ match }) => mismatch(match, subject) === undefined)
+      .filter(({ unless }) => unless === undefined || mismatch(unless, subject) !== undefined)
+      .map(({ rule }) => rule);
+  }
+
+  /** Every rule with whether it matches and why, most restrictive first. For people; not cached. */
+  explain(command: Command, now: EpochMs): readonly RuleExplanation[] {
+    const { context } = command;
+    const values = contextValues(context);
+    const bindings = bind(values, factsValue(command.facts), command, now);
+    return this.#rules.map((rule) => explainRule(rule, context, bindings));
+  }
+
+  #plan(context: SessionContext): SessionPlan {
+    const known = this.#plans.get(context);
+    if (known !== undefined) return known;
+    const subject = {
+      identity: context.identity,
+      target: context.target,
+      account: context.account,
+    };
+    const rules = this.#rules.filter(({ match }) => mismatch(match, subject) === undefined);
+    const readsNow = ({ reads }: CompiledRule): boolean =>
+      reads.has('time.now') || reads.has('time');
+    const cached = rules.filter((rule) => !readsNow(rule));
+    const plan: SessionPlan = {
+      values: contextValues(context),
+      cached,
+      live: rules.filter(readsNow),
+      reads: readsOf(cached),
+      verdicts: new WeakMap(),
+    };
+    this.#plans.set(context, plan);
+    return plan;
+  }
+
+  #ask(rules: readonly CompiledRule[], plan: SessionPlan, command: Command, now: EpochMs): Finding {
+    if (rules.length === 0) return { enforced: [], observed: [] };
+    let facts = this.#facts.get(command.facts);
+    if (facts === undefined) {
+      facts = factsValue(command.facts);
+      this.#facts.set(command.facts, facts);
+    }
+    const bindings = bind(plan.values, facts, command, now);
+    const budget = new Budget(command);
+    const enforced: CompiledRule[] = [];
+    // Rules stand in order of severity: once one denies, no other can change the outcome.
+    for (const rule of rules) {
+      if (rule.observe) continue;
+      if (enforced[0]?.outcome === 'deny') break;
+      if (rule.outcome === 'allow' && enforced.length > 0) break;
+      if (matches(rule, bindings, budget)) enforced.push(rule);
+    }
+    const observed = rules.filter((rule) => rule.observe && matches(rule, bindings, budget));
+    return { enforced, observed };
+  }
+
+  #verdict({ enforced, observed }: Finding): Verdict {
+    const decisive = enforced.reduce<CompiledRule | undefined>(
+      (best, rule) => (best === undefined || rank[rule.outcome] < rank[best.outcome] ? rule : best),
+      undefined,
+    );
+    const reports = observed.map(({ id, outcome }) => ({ rule: id, outcome }));
+    if (decisive === undefined) {
+      return {
+        outcome: 'deny',
+        rule: 'default',
+        reason: 'no rule allows it',
+        policy: this.version,
+        hold: undefined,
+        observed: reports,
+      };
+    }
+    const holds = enforced.filter(({ outcome }) => outcome === 'hold');
+    return {
+      outcome: decisive.outcome,
+      rule: decisive.id,
+      reason: decisive.reason,
+      policy: this.version,
+      hold: decisive.outcome === 'hold' ? combineHolds(holds) : undefined,
+      observed: reports,
+    };
+  }
+}
+
+/** Several rules hold it: all their reviewers are needed, and the shortest times count. */
+function combineHolds(rules: readonly CompiledRule[]): HoldTerms | undefined {
+  const terms = rules.flatMap(({ id, hold }) => (hold === undefined ? [] : [{ id, hold }]));
+  const [first, ...more] = terms;
+  if (first === undefined) return undefined;
+  if (more.length === 0) return first.hold;
+  const also: HoldRequirement[] = more.map(({ id, hold }) => ({
+    rule: id,
+    reviewers: hold.reviewers,
+    approvals: hold.approvals,
+  }));
+  const refuse = terms.some(({ hold }) => hold.mode === 'refuse');
+  return {
+    ...first.hold,
+    ...(refuse ? { mode: 'refuse' as const } : {}),
+    waitMs: Math.min(...terms.map(({ hold }) => hold.waitMs)),
+    validMs: Math.min(...terms.map(({ hold }) => hold.validMs)),
+    also,
+  };
+}
+
+/** Whether a rule matches; errors and exhausted budgets fail closed. */
+function matches(rule: CompiledRule, bindings: Bindings, budget: Budget): boolean {
+  for (const condition of rule.conditions) {
+    const answer = budget.spend(condition) ? condition.evaluate(bindings) : 'error';
+    if (answer === false) return false;
+    // Fails closed: what cannot be asked is not allowed, and is held or denied.
+    if (answer === 'error' && rule.outcome === 'allow') return false;
+  }
+  return true;
+}
+
+/** Bounds the work that one command can cause, whatever the size of its facts and text. */
+class Budget {
+  readonly #items: number;
+  readonly #textSteps: number;
+  #left = policyLimits.decisionStepsMax;
+
+  constructor({ facts, text }: Command) {
+    this.#items = Math.max(
+      1,
+      facts.effects.length,
+      facts.objects.length,
+      facts.columns.length,
+      facts.functions.length,
+      facts.verbs.length,
+      facts.reasons.length,
+    );
+    this.#textSteps = Math.ceil(text.length / 4);
+  }
+
+  /** False when the condition could cost more than what is left. */
+  spend({
+    loops,
+    reads,
+  }: {
+    readonly loops: number;
+    readonly reads: ReadonlySet<string>;
+  }): boolean {
+    const readsText = reads.has('command.text') || reads.has('command');
+    if (loops === 0 && !readsText) return true;
+    this.#left -= this.#items ** loops * (readsText ? Math.max(1, this.#textSteps) : 1);
+    return this.#left >= 0;
+  }
+}
+
+function readsOf(rules: readonly CompiledRule[]): Reads {
+  const any = (...paths: string[]): boolean =>
+    rules.some(({ reads }) => paths.some((path) => reads.has(path)));
+  return {
+    text: any('command.text', 'command'),
+    kind: any('command.kind', 'command'),
+    parameterCount: any('command.parameterCount', 'command'),
+    hour: any('time.hour'),
+    weekday: any('time.weekday'),
+  };
+}
+
+/** Whether a kept answer holds for this command: every value that a rule would look at is equal. */
+function holdsFor(slot: Slot, reads: Reads, command: Command, now: EpochMs): boolean {
+  if (reads.kind && slot.kind !== command.kind) return false;
+  if (reads.parameterCount && slot.parameterCount !== command.parameters.length) return false;
+  if (reads.hour && slot.hour !== hourOf(now)) return false;
+  if (reads.weekday && slot.weekday !== weekdayOf(now)) return false;
+  return !reads.text || slot.text === command.text;
+}

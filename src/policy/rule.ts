@@ -1,0 +1,29 @@
+/** What a rule is after it was compiled. Immutable, and free of anything that could fail. */
+import type { MaskRule } from '#core/masking.ts';
+import type { HoldTerms, Outcome } from '#core/verdict.ts';
+import type { Condition } from './expression.ts';
+import type { Match } from './match.ts';
+
+export interface CompiledRule {
+  readonly id: string;
+  readonly file: string;
+  readonly line: number;
+  readonly match: Match;
+  /** All must hold; a template and a condition of its own, either, or none (then it always does). */
+  readonly conditions: readonly Condition[];
+  readonly outcome: Outcome;
+  /** Present when the outcome is `hold`. */
+  readonly hold: HoldTerms | undefined;
+  readonly reason: string;
+  /** Reports only, decides nothing. */
+  readonly observe: boolean;
+  /** The inputs that its conditions read. */
+  readonly reads: ReadonlySet<string>;
+}
+
+export interface CompiledMask {
+  readonly rule: MaskRule;
+  readonly match: Match;
+  /** Identities and targets that are spared. */
+  readonly unless: Match | undefined;
+}

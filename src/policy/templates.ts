@@ -1,0 +1,236 @@
+/**
+ * Conditions that ship with the gateway, so that a policy can say `use: destructive` and get better
+ * over time. Each is CEL over facts, may have parameters, and carries cases that `policy test` runs.
+ * A change here changes the version of every policy that uses the template.
+ */
+import type { Facts } from '#core/facts.ts';
+import { columnUseNames, effectNames, type InputType, listOf, oneOf } from './inputs.ts';
+
+export interface TemplateParameter {
+  readonly type: InputType;
+  readonly default: readonly string[];
+  readonly doc: string;
+}
+
+/** A test of a template. */
+export interface TemplateCase {
+  readonly name: string;
+  readonly facts: Partial<Facts>;
+  readonly parameters?: Readonly<Record<string, readonly string[]>>;
+  readonly matches: boolean;
+}
+
+export interface Template {
+  readonly doc: string;
+  readonly when: string;
+  /** What a refusal says when the rule gives no reason of its own. */
+  readonly reason: string;
+  readonly parameters: Readonly<Record<string, TemplateParameter>>;
+  readonly cases: readonly TemplateCase[];
+}
+
+const effectParameter = (names: readonly string[], doc: string): TemplateParameter => ({
+  type: listOf(oneOf(effectNames)),
+  default: names,
+  doc,
+});
+
+/** A template that asks for any of some effects. */
+function anyEffect(
+  names: readonly string[],
+  texts: { readonly doc: string; readonly reason: string; readonly parameter: string },
+  cases: readonly TemplateCase[],
+): Template {
+  return {
+    doc: texts.doc,
+    when: 'facts.effects.exists(e, e in parameters.effects)',
+    reason: texts.reason,
+    parameters: { effects: effectParameter(names, texts.parameter) },
+    cases,
+  };
+}
+
+const readOnly: Template = {
+  doc: 'Fully understood, and does nothing but read. Meant for `then: allow`.',
+  when: "facts.analysis == 'complete' && facts.effects.all(e, e in parameters.effects)",
+  reason: 'reads only',
+  parameters: {
+    effects: effectParameter(['read', 'session', 'transaction'], 'effects that count as reading'),
+  },
+  cases: [
+    { name: 'a read', facts: { effects: ['read'] }, matches: true },
+    { name: 'BEGIN', facts: { effects: ['transaction'] }, matches: true },
+    { name: 'a read that also locks', facts: { effects: ['read', 'lock'] }, matches: false },
+    { name: 'a CTE that deletes', facts: { effects: ['read', 'delete'] }, matches: false },
+    {
+      name: 'a read that is not fully understood',
+      facts: { effects: ['read'], analysis: 'partial' },
+      matches: false,
+    },
+    {
+      name: 'nothing is known',
+      facts: { effects: ['unknown'], analysis: 'opaque' },
+      matches: false,
+    },
+    {
+      name: 'locks allowed by parameter',
+      facts: { effects: ['read', 'lock'] },
+      parameters: { effects: ['read', 'lock'] },
+      matches: true,
+    },
+  ],
+};
+
+const destructive: Template = anyEffect(
+  ['drop', 'truncate', 'delete-all', 'update-all'],
+  {
+    doc: 'Loses data that cannot be put back: drop, truncate, delete or update of every row.',
+    reason: 'destroys data',
+    parameter: 'effects that count as destructive',
+  },
+  [
+    { name: 'DROP TABLE', facts: { effects: ['drop'] }, matches: true },
+    { name: 'TRUNCATE', facts: { effects: ['truncate'] }, matches: true },
+    { name: 'DELETE without a condition', facts: { effects: ['delete-all'] }, matches: true },
+    { name: 'hidden in a CTE', facts: { effects: ['read', 'update-all'] }, matches: true },
+    { name: 'a bounded DELETE', facts: { effects: ['delete'] }, matches: false },
+    { name: 'a read', facts: { effects: ['read'] }, matches: false },
+    {
+      name: 'bounded deletes too, by parameter',
+      facts: { effects: ['delete'] },
+      parameters: { effects: ['delete', 'delete-all'] },
+      matches: true,
+    },
+  ],
+);
+
+const schemaChange: Template = anyEffect(
+  ['create', 'alter', 'drop'],
+  {
+    doc: 'Changes definitions: create, alter, drop.',
+    reason: 'changes the schema',
+    parameter: 'effects that count as a change of schema',
+  },
+  [
+    { name: 'ALTER TABLE', facts: { effects: ['alter'] }, matches: true },
+    { name: 'CREATE TABLE AS', facts: { effects: ['read', 'create'] }, matches: true },
+    { name: 'an insert', facts: { effects: ['insert'] }, matches: false },
+  ],
+);
+
+const privilege: Template = anyEffect(
+  ['grant', 'admin'],
+  {
+    doc: 'Changes rights, roles or ownership, or administers the server.',
+    reason: 'changes rights or administers the server',
+    parameter: 'effects that count as privileged',
+  },
+  [
+    { name: 'GRANT', facts: { effects: ['grant'] }, matches: true },
+    { name: 'ALTER SYSTEM', facts: { effects: ['admin'] }, matches: true },
+    { name: 'a read', facts: { effects: ['read'] }, matches: false },
+  ],
+);
+
+const serverSideCode: Template = anyEffect(
+  ['execute-code', 'file-read', 'file-write', 'network'],
+  {
+    doc: 'Runs code on the server, or makes the server touch files or the network.',
+    reason: 'runs code, or reaches files or the network, on the server',
+    parameter: 'effects that count as server-side code',
+  },
+  [
+    { name: 'DO', facts: { effects: ['execute-code'], analysis: 'opaque' }, matches: true },
+    { name: 'pg_read_file', facts: { effects: ['read', 'file-read'] }, matches: true },
+    { name: 'dblink', facts: { effects: ['network'] }, matches: true },
+    { name: 'a read', facts: { effects: ['read'] }, matches: false },
+  ],
+);
+
+const bulkExport: Template = anyEffect(
+  ['copy-out'],
+  {
+    doc: 'Leaves the target as a bulk copy.',
+    reason: 'exports data in bulk',
+    parameter: 'effects that count as a bulk export',
+  },
+  [
+    { name: 'COPY TO STDOUT', facts: { effects: ['read', 'copy-out'] }, matches: true },
+    { name: 'COPY FROM STDIN', facts: { effects: ['insert', 'copy-in'] }, matches: false },
+    { name: 'a read', facts: { effects: ['read'] }, matches: false },
+  ],
+);
+
+const maskedData: Template = {
+  doc: 'Uses masked columns in a way that tells something of their values: copies them, filters, orders or groups by them, or reads them without being fully understood.',
+  when: "facts.columns.exists(c, c.masked && (c.use in parameters.uses || facts.analysis != 'complete'))",
+  reason: 'uses masked columns in a way that can reveal their values',
+  parameters: {
+    uses: {
+      type: listOf(oneOf(columnUseNames)),
+      default: ['copy', 'filter', 'order', 'group'],
+      doc: 'uses of a masked column that count',
+    },
+  },
+  cases: [
+    {
+      name: 'filter by a masked column',
+      facts: { columns: [{ name: 'public.customers.ssn', use: 'filter', masked: true }] },
+      matches: true,
+    },
+    {
+      name: 'copy of a masked column',
+      facts: { columns: [{ name: 'public.customers.ssn', use: 'copy', masked: true }] },
+      matches: true,
+    },
+    {
+      name: 'a masked column returned: it comes back masked',
+      facts: { columns: [{ name: 'public.customers.ssn', use: 'return', masked: true }] },
+      matches: false,
+    },
+    {
+      name: 'a masked column returned by what is not fully understood',
+      facts: {
+        columns: [{ name: 'public.customers.ssn', use: 'return', masked: true }],
+        analysis: 'partial',
+      },
+      matches: true,
+    },
+    {
+      name: 'filter by a column without a mask',
+      facts: { columns: [{ name: 'public.orders.id', use: 'filter', masked: false }] },
+      matches: false,
+    },
+    {
+      name: 'only copies, by parameter',
+      facts: { columns: [{ name: 'public.customers.ssn', use: 'filter', masked: true }] },
+      parameters: { uses: ['copy'] },
+      matches: false,
+    },
+  ],
+};
+
+const notUnderstood: Template = {
+  doc: 'The facts do not cover everything that the command can do.',
+  when: "facts.analysis != 'complete' || 'unknown' in facts.effects",
+  reason: 'not fully understood',
+  parameters: {},
+  cases: [
+    { name: 'opaque', facts: { effects: ['unknown'], analysis: 'opaque' }, matches: true },
+    { name: 'partial', facts: { effects: ['read'], analysis: 'partial' }, matches: true },
+    { name: 'an unknown function', facts: { effects: ['read', 'unknown'] }, matches: true },
+    { name: 'complete', facts: { effects: ['read'] }, matches: false },
+  ],
+};
+
+/** The templates by the name that `use` takes. */
+export const templates: ReadonlyMap<string, Template> = new Map([
+  ['read-only', readOnly],
+  ['destructive', destructive],
+  ['schema-change', schemaChange],
+  ['privilege', privilege],
+  ['server-side-code', serverSideCode],
+  ['bulk-export', bulkExport],
+  ['masked-data', maskedData],
+  ['not-understood', notUnderstood],
+]);
