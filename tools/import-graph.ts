@@ -36,7 +36,7 @@ export const rooms: readonly Room[] = [
     path: 'policy/',
     rooms: ['core/'],
     node: false,
-    packages: ['@bufbuild/cel', '@bufbuild/protobuf', 'yaml', 'zod'],
+    packages: ['@bufbuild/cel', '@bufbuild/protobuf', 're2js', 'yaml', 'zod'],
   },
   { path: 'approval/', rooms: ['core/'], node: false, packages: ['zod'] },
   { path: 'masking/', rooms: ['core/'], node: false, packages: ['re2js'] },
