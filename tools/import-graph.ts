@@ -31,6 +31,13 @@ export const rooms: readonly Room[] = [
     node: ['node:crypto', 'node:worker_threads', 'node:url', 'node:path'],
     packages: ['zod', 'libpg-query'],
   },
+  // Reads the code of the SQL parser out of its package: compiled once, shared by threads.
+  {
+    path: 'protocols/postgres/sql/parser-module.ts',
+    rooms: [],
+    node: ['node:fs', 'node:module'],
+    packages: ['libpg-query'],
+  },
   { path: 'session/', rooms: ['core/'], node: false, packages: [] },
   {
     path: 'policy/',
