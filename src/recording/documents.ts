@@ -1,0 +1,198 @@
+/**
+ * The two JSON documents of a recording: the context, its first block, and the seal, its last.
+ * Neither holds values of results; both stay readable when the frames are encrypted.
+ */
+import type { SessionContext } from '#core/command.ts';
+import type { EpochMs } from '#core/ids.ts';
+import type { SessionEnd } from '#core/protocol.ts';
+import { type JsonObject, numberOf, objectOf, parseObject, textOf, textsOf } from './json.ts';
+import { optionalTextOf } from './json.ts';
+
+/** What the gateway says of itself in each context. */
+export interface RecordedBy {
+  readonly gateway: string;
+  readonly keyId: string;
+  readonly publicPem: string;
+}
+
+/** How the frames are encrypted. */
+export interface EncryptionNote {
+  readonly cipher: string;
+  readonly recipients: readonly string[];
+  /** The file key as an age file. */
+  readonly wrappedKey: Uint8Array;
+}
+
+/** The context as read back. Everything is the recording gateway's claim until it is verified. */
+export interface RecordedContext {
+  readonly session: string;
+  readonly startedAt: number;
+  readonly protocol: string;
+  readonly identity: JsonObject;
+  readonly target: JsonObject;
+  readonly account: string;
+  readonly namespace: string;
+  readonly clientAddress: string;
+  readonly clientName: string;
+  readonly gateway: string;
+  readonly keyId: string;
+  readonly publicPem: string;
+  /** What the ledger gave when the session opened; ties the recording to it. */
+  readonly ledger: string | undefined;
+  readonly encryption: EncryptionNote | undefined;
+}
+
+/** Why and how a recording ended. */
+export interface RecordedSeal {
+  readonly state: 'sealed' | 'recovered';
+  readonly endedAt: number;
+  readonly reason: string;
+  readonly code: string | undefined;
+  readonly detail: string;
+  /** Blocks before the seal. */
+  readonly blocks: number;
+  /** Hash of the block before the seal, hex. */
+  readonly head: string;
+  /** Unknown for a recovered recording. */
+  readonly counts: TapeCounts | undefined;
+  /** Present when recovery found that something is missing. */
+  readonly lost: string | undefined;
+}
+
+/** What went onto a tape. */
+export interface TapeCounts {
+  readonly frames: number;
+  readonly commands: number;
+  readonly fromClientBytes: number;
+  readonly toClientBytes: number;
+}
+
+/** The context block's payload. */
+export function encodeContext(
+  context: SessionContext,
+  startedAt: EpochMs,
+  by: RecordedBy,
+  extra: { readonly ledger: string | undefined; readonly encryption: EncryptionNote | undefined },
+): Uint8Array {
+  const { identity, target } = context;
+  return encode({
+    format: 'sallyport-recording',
+    version: 1,
+    session: context.session,
+    startedAt,
+    protocol: context.protocol,
+    identity: { ...identity, owner: identity.owner ?? null },
+    // Named one by one: a target's settings and accounts may refer to secrets.
+    target: { name: target.name, address: target.address, labels: target.labels },
+    account: context.account,
+    namespace: context.namespace,
+    clientAddress: context.clientAddress,
+    clientName: context.clientName,
+    gateway: by.gateway,
+    keyId: by.keyId,
+    publicKey: by.publicPem,
+    ledger: extra.ledger ?? null,
+    encryption:
+      extra.encryption === undefined
+        ? null
+        : {
+            cipher: extra.encryption.cipher,
+            recipients: extra.encryption.recipients,
+            wrappedKey: Buffer.from(extra.encryption.wrappedKey).toString('base64'),
+          },
+  });
+}
+
+/** Reads a context block; undefined when it is not one. */
+export function decodeContext(raw: Uint8Array): RecordedContext | undefined {
+  const json = decode(raw);
+  const startedAt = numberOf(json, 'startedAt');
+  const identity = objectOf(json?.['identity']);
+  const target = objectOf(json?.['target']);
+  if (json === undefined || startedAt === undefined) return undefined;
+  if (identity === undefined || target === undefined) return undefined;
+  const note = objectOf(json['encryption']);
+  return {
+    session: textOf(json, 'session'),
+    startedAt,
+    protocol: textOf(json, 'protocol'),
+    identity,
+    target,
+    account: textOf(json, 'account'),
+    namespace: textOf(json, 'namespace'),
+    clientAddress: textOf(json, 'clientAddress'),
+    clientName: textOf(json, 'clientName'),
+    gateway: textOf(json, 'gateway'),
+    keyId: textOf(json, 'keyId'),
+    publicPem: textOf(json, 'publicKey'),
+    ledger: optionalTextOf(json, 'ledger'),
+    encryption:
+      note === undefined
+        ? undefined
+        : {
+            cipher: textOf(note, 'cipher'),
+            recipients: textsOf(note, 'recipients'),
+            wrappedKey: Buffer.from(textOf(note, 'wrappedKey'), 'base64'),
+          },
+  };
+}
+
+/** What the seal says besides what the writer itself knows. */
+export interface SealFacts {
+  readonly state: RecordedSeal['state'];
+  readonly endedAt: EpochMs;
+  readonly end: SessionEnd;
+  readonly counts: TapeCounts | undefined;
+  readonly lost: string | undefined;
+}
+
+/** The seal block's payload. */
+export function encodeSeal(facts: SealFacts, blocks: number, head: Uint8Array): Uint8Array {
+  return encode({
+    state: facts.state,
+    endedAt: facts.endedAt,
+    reason: facts.end.reason,
+    code: facts.end.code ?? null,
+    detail: facts.end.detail,
+    blocks,
+    head: Buffer.from(head).toString('hex'),
+    counts: facts.counts ?? null,
+    lost: facts.lost ?? null,
+  });
+}
+
+/** Reads a seal block; undefined when it is not one. */
+export function decodeSeal(raw: Uint8Array): RecordedSeal | undefined {
+  const json = decode(raw);
+  const endedAt = numberOf(json, 'endedAt');
+  const blocks = numberOf(json, 'blocks');
+  const state = textOf(json, 'state');
+  if (json === undefined || endedAt === undefined || blocks === undefined) return undefined;
+  if (state !== 'sealed' && state !== 'recovered') return undefined;
+  return {
+    state,
+    endedAt,
+    reason: textOf(json, 'reason'),
+    code: optionalTextOf(json, 'code'),
+    detail: textOf(json, 'detail'),
+    blocks,
+    head: textOf(json, 'head'),
+    counts: decodeCounts(objectOf(json['counts'])),
+    lost: optionalTextOf(json, 'lost'),
+  };
+}
+
+function decodeCounts(json: JsonObject | undefined): TapeCounts | undefined {
+  const frames = numberOf(json, 'frames');
+  const commands = numberOf(json, 'commands');
+  const fromClientBytes = numberOf(json, 'fromClientBytes');
+  const toClientBytes = numberOf(json, 'toClientBytes');
+  if (frames === undefined || commands === undefined) return undefined;
+  if (fromClientBytes === undefined || toClientBytes === undefined) return undefined;
+  return { frames, commands, fromClientBytes, toClientBytes };
+}
+
+const encode = (value: JsonObject): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
+
+const decode = (raw: Uint8Array): JsonObject | undefined =>
+  parseObject(new TextDecoder().decode(raw));

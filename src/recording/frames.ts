@@ -1,0 +1,281 @@
+/**
+ * Frames: what a block holds once it is decrypted and decompressed. A frame never spans blocks. A
+ * record (command, verdict, mark) that does not fit one frame goes on in the next of its kind; the
+ * `more` flag says so. A record is a sequence of fields, each a tag, a length and bytes.
+ *
+ * The writer is the data path's: it copies into a pooled block and allocates nothing per call
+ * except one view. It performs no I/O; a full block is handed to its owner.
+ */
+import type { Direction } from '#core/tape.ts';
+import { BLOCK_RAW_BYTES_MAX } from './format.ts';
+
+export const FRAME_HEADER_BYTES = 8;
+export const FIELD_HEADER_BYTES = 5;
+
+/** Kinds of frames. */
+export const frameKinds = {
+  fromClient: 1,
+  toClient: 2,
+  command: 3,
+  verdict: 4,
+  mark: 5,
+} as const;
+export type RecordKind = 'command' | 'verdict' | 'mark';
+
+/** Bit of the frame header's flags: the record goes on in the next frame. */
+export const FRAME_MORE = 1;
+
+/** Blocks start small, so that thousands of quiet sessions cost little, and grow once. */
+export const SMALL_BLOCK_BYTES: number = 8 * 1024;
+/** A data frame is not split into pieces smaller than this to fill a block. */
+const SPLIT_BYTES_MIN = 256;
+/** What a record's first frame must have room for; any more goes on in the next block. */
+const RECORD_ROOM = 256;
+/** A block takes no frames when it has been open for so long. */
+const BLOCK_US_MAX = 1_000_000;
+
+/** Memory of a block. */
+export type BlockMemory = Uint8Array<ArrayBuffer>;
+
+/** Where blocks come from and go back to. */
+export interface BlockPool {
+  take(bytes: number): BlockMemory;
+  give(block: BlockMemory): void;
+}
+
+/** Free blocks of both sizes; a bounded number is kept. */
+export class RecyclingPool implements BlockPool {
+  readonly #small: BlockMemory[] = [];
+  readonly #large: BlockMemory[] = [];
+  readonly #keep: number;
+
+  constructor(keep: number) {
+    this.#keep = keep;
+  }
+
+  take(bytes: number): BlockMemory {
+    return this.#list(bytes).pop() ?? new Uint8Array(bytes);
+  }
+
+  give(block: BlockMemory): void {
+    const list = this.#list(block.length);
+    if (list.length < this.#keep) list.push(block);
+  }
+
+  #list(bytes: number): BlockMemory[] {
+    return bytes === SMALL_BLOCK_BYTES ? this.#small : this.#large;
+  }
+}
+
+/** What the writer asks of its owner. */
+export interface FrameOwner {
+  readonly pool: BlockPool;
+  /** Microseconds since the session's start; never goes backwards. */
+  nowUs(): number;
+  /** The block takes no more; the owner calls {@link FrameWriter.take} before it returns. */
+  full(): void;
+  /** A block was opened. */
+  opened(): void;
+}
+
+const encoder = new TextEncoder();
+const none: BlockMemory = new Uint8Array(0);
+
+/** Writes frames into the open block of one session. */
+export class FrameWriter {
+  readonly #owner: FrameOwner;
+  #memory: BlockMemory = none;
+  #used = 0;
+  #startedUs = 0;
+  /** Where the header of the open record's current frame stands. */
+  #frameAt = 0;
+  #kind = 0;
+  #recordUs = 0;
+
+  constructor(owner: FrameOwner) {
+    this.#owner = owner;
+  }
+
+  /** Bytes in use of the open block; 0 when there is none. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** The open block; empty when there is none. */
+  get memory(): BlockMemory {
+    return this.#memory;
+  }
+
+  /** Microseconds from the session's start to the open block's time zero. */
+  get startedUs(): number {
+    return this.#startedUs;
+  }
+
+  /** Takes the open block away; the next frame opens another. */
+  take(): BlockMemory {
+    const memory = this.#memory;
+    this.#memory = none;
+    this.#used = 0;
+    return memory;
+  }
+
+  /** Copies `bytes[start, end)` into data frames, and counts them. */
+  data(direction: Direction, bytes: Uint8Array, start: number, end: number): number {
+    const kind = direction === 'from-client' ? frameKinds.fromClient : frameKinds.toClient;
+    const nowUs = this.#owner.nowUs();
+    let frames = 0;
+    let at = start;
+    while (at < end) {
+      const left = end - at;
+      this.#room(FRAME_HEADER_BYTES + left, FRAME_HEADER_BYTES + SPLIT_BYTES_MIN, nowUs);
+      const part = Math.min(left, this.#memory.length - this.#used - FRAME_HEADER_BYTES);
+      this.#header(kind, part, nowUs);
+      copy(bytes, at, at + part, this.#memory, this.#used);
+      this.#used += part;
+      at += part;
+      frames += 1;
+    }
+    return frames;
+  }
+
+  /** Starts a record; only {@link text}, {@link bytes} and {@link end} may follow. */
+  begin(kind: RecordKind): void {
+    this.#kind = frameKinds[kind];
+    this.#recordUs = this.#owner.nowUs();
+    this.#room(FRAME_HEADER_BYTES + RECORD_ROOM, FRAME_HEADER_BYTES + RECORD_ROOM, this.#recordUs);
+    this.#frameAt = this.#used;
+    this.#header(this.#kind, 0, this.#recordUs);
+  }
+
+  /** Adds a field of text. */
+  text(tag: number, value: string): void {
+    const at = this.#used;
+    // UTF-8 takes at most three bytes for a unit of UTF-16.
+    if (this.#memory.length - at < FIELD_HEADER_BYTES + 3 * value.length) {
+      this.bytes(tag, encoder.encode(value));
+      return;
+    }
+    const target = this.#memory.subarray(at + FIELD_HEADER_BYTES);
+    const { written } = encoder.encodeInto(value, target);
+    this.#fieldHeader(tag, written);
+    this.#used += written;
+  }
+
+  /** Adds a field of bytes, as long as it may be. */
+  bytes(tag: number, value: Uint8Array): void {
+    this.#field(tag, value.length);
+    this.#append(value);
+  }
+
+  /** Adds one field of `name`, a zero byte and `value`. `name` holds no zero. */
+  prefixed(tag: number, name: string, value: Uint8Array): void {
+    const prefix = encoder.encode(`${name}\0`);
+    this.#field(tag, prefix.length + value.length);
+    this.#append(prefix);
+    this.#append(value);
+  }
+
+  /** Ends the record. */
+  end(): void {
+    this.#closeFrame(0);
+  }
+
+  #append(value: Uint8Array): void {
+    let at = 0;
+    while (at < value.length) {
+      if (this.#memory.length === this.#used) this.#continue();
+      const part = Math.min(value.length - at, this.#memory.length - this.#used);
+      copy(value, at, at + part, this.#memory, this.#used);
+      this.#used += part;
+      at += part;
+    }
+  }
+
+  /** A field header where there is room for one; the value may go on in the next frame. */
+  #field(tag: number, length: number): void {
+    if (this.#memory.length - this.#used < FIELD_HEADER_BYTES) this.#continue();
+    this.#fieldHeader(tag, length);
+  }
+
+  #fieldHeader(tag: number, length: number): void {
+    const memory = this.#memory;
+    const at = this.#used;
+    memory[at] = tag;
+    writeUint32(memory, at + 1, length);
+    this.#used = at + FIELD_HEADER_BYTES;
+  }
+
+  /** The block is full in mid-record: grows it, or goes on in the next one. */
+  #continue(): void {
+    if (this.#memory.length < BLOCK_RAW_BYTES_MAX) {
+      this.#grow();
+      return;
+    }
+    this.#closeFrame(FRAME_MORE);
+    this.#owner.full();
+    this.#openBlock(this.#recordUs);
+    this.#grow();
+    this.#frameAt = this.#used;
+    this.#header(this.#kind, 0, this.#recordUs);
+  }
+
+  #closeFrame(flags: number): void {
+    const length = this.#used - this.#frameAt - FRAME_HEADER_BYTES;
+    this.#memory[this.#frameAt + 1] = flags;
+    this.#memory[this.#frameAt + 2] = length >>> 8;
+    this.#memory[this.#frameAt + 3] = length;
+  }
+
+  /** Sees to an open block with room for `wanted` bytes, or for `least` when that is too much. */
+  #room(wanted: number, least: number, nowUs: number): void {
+    if (this.#memory.length > 0 && nowUs - this.#startedUs >= BLOCK_US_MAX) this.#owner.full();
+    if (this.#memory.length === 0) this.#openBlock(nowUs);
+    if (this.#memory.length - this.#used >= wanted) return;
+    if (this.#memory.length < BLOCK_RAW_BYTES_MAX) this.#grow();
+    if (this.#memory.length - this.#used >= Math.min(wanted, least)) return;
+    this.#owner.full();
+    this.#openBlock(nowUs);
+    if (this.#memory.length < wanted) this.#grow();
+  }
+
+  #openBlock(nowUs: number): void {
+    this.#memory = this.#owner.pool.take(SMALL_BLOCK_BYTES);
+    this.#used = 0;
+    this.#startedUs = nowUs;
+    this.#owner.opened();
+  }
+
+  #grow(): void {
+    const small = this.#memory;
+    this.#memory = this.#owner.pool.take(BLOCK_RAW_BYTES_MAX);
+    this.#memory.set(small.subarray(0, this.#used));
+    this.#owner.pool.give(small);
+  }
+
+  #header(kind: number, length: number, nowUs: number): void {
+    const memory = this.#memory;
+    const at = this.#used;
+    memory[at] = kind;
+    memory[at + 1] = 0;
+    memory[at + 2] = length >>> 8;
+    memory[at + 3] = length;
+    writeUint32(memory, at + 4, nowUs - this.#startedUs);
+    this.#used = at + FRAME_HEADER_BYTES;
+  }
+}
+
+function writeUint32(memory: Uint8Array, at: number, value: number): void {
+  memory[at] = value >>> 24;
+  memory[at + 1] = value >>> 16;
+  memory[at + 2] = value >>> 8;
+  memory[at + 3] = value;
+}
+
+/** Copies without making a view when that would cost more than the bytes. */
+function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
+  if (end - start > 32) {
+    to.set(from.subarray(start, end), at);
+    return;
+  }
+  for (let index = start; index < end; index += 1) to[at + index - start] = from[index] ?? 0;
+}
