@@ -11,6 +11,15 @@ export class StoredMarks implements Marks {
     this.#db = db;
   }
 
+  async has(name: string): Promise<boolean> {
+    const row = await this.#db
+      .selectFrom('marks')
+      .select('name')
+      .where('name', '=', name)
+      .executeTakeFirst();
+    return row !== undefined;
+  }
+
   async set(name: string, at: EpochMs): Promise<boolean> {
     const result = await this.#db
       .insertInto('marks')
