@@ -16,7 +16,7 @@ const stamp = join(modules, '.sallyport-setup');
 
 /** What each script runs, relative to the root; the arguments of the user come behind. */
 const scripts = {
-  start: ['src/main.ts', 'quickstart'],
+  start: ['quickstart/main.ts'],
   cli: ['src/main.ts'],
   demo: ['test/demo/main.ts'],
   test: ['tools/test.ts'],

@@ -38,3 +38,15 @@ export interface Target {
   /** The protocol's own settings, checked by its schema. */
   readonly settings: unknown;
 }
+
+/**
+ * The account of a target by its name. An account named `*` stands for every name that has none of
+ * its own, and is then known to the target by that name: for targets that trust the gateway.
+ */
+export function accountNamed(target: Target, name: string): Account | undefined {
+  if (name === '*') return undefined;
+  const exact = target.accounts.find((account) => account.name === name);
+  if (exact !== undefined) return exact;
+  const any = target.accounts.find((account) => account.name === '*');
+  return any === undefined ? undefined : { ...any, name, username: name };
+}

@@ -4,7 +4,7 @@ import { isAbsolute, join } from 'node:path';
 import type { ListenerConfig, TargetConfig } from '#config/schema.ts';
 import { GatewayError } from '#core/errors.ts';
 import type { SettingsSchema } from '#core/protocol.ts';
-import type { Account, ProtocolName, Target } from '#core/target.ts';
+import type { ProtocolName, Target } from '#core/target.ts';
 import type { TlsServerOptions } from '#core/wire.ts';
 
 /** Reads a file that the configuration names, relative to the configuration. */
@@ -56,17 +56,6 @@ export function buildTarget(
     })),
     settings,
   };
-}
-
-/**
- * The account of a target by its name. An account named `*` stands for every name that has none of
- * its own, and is then known to the target by that name: for targets that trust the gateway.
- */
-export function accountOf(target: Target, name: string): Account | undefined {
-  const exact = target.accounts.find((account) => account.name === name && name !== '*');
-  if (exact !== undefined) return exact;
-  const any = target.accounts.find((account) => account.name === '*');
-  return any === undefined || name === '*' ? undefined : { ...any, name, username: name };
 }
 
 export function tlsOf(config: ListenerConfig, directory: string): TlsServerOptions | undefined {

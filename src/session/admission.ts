@@ -186,7 +186,7 @@ function authorise(
   if (target === undefined) throw refused('no such target');
   if (target.protocol !== knock.protocol) throw refused('the target speaks another protocol');
   const access = parts.directory.access(proven.identity, target, account, parts.clock.now());
-  if (access === undefined) throw refused('no grant');
+  if (!access.allowed) throw refused(access.why);
   const { scope } = proven;
   if (scope !== undefined) {
     const fits = (names: readonly string[], name: string): boolean =>

@@ -76,6 +76,7 @@ export interface Authenticator {
 }
 
 export interface GrantedAccess {
+  readonly allowed: true;
   readonly grant: string;
   readonly account: Account;
   readonly expiresAt: EpochMs;
@@ -83,13 +84,13 @@ export interface GrantedAccess {
 
 export interface Directory {
   target(name: string): Target | undefined;
-  /** The grant that lets the identity in, or undefined. `account` undefined: the grant's own. */
+  /** The grant that lets the identity in, or why none does. `account` undefined: the grant's own. */
   access(
     identity: Identity,
     target: Target,
     account: string | undefined,
     now: EpochMs,
-  ): GrantedAccess | undefined;
+  ): GrantedAccess | { readonly allowed: false; readonly why: string };
 }
 
 /** Whom a lock is asked about. */
