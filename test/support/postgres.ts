@@ -35,6 +35,8 @@ export type PostgresVersion = 15 | 18;
 
 export interface PostgresOptions {
   readonly version?: PostgresVersion;
+  /** A port of the caller's choice; a free one when absent. */
+  readonly port?: number;
   /** Lines of `postgresql.conf`, for example `{ wal_level: 'logical' }`. */
   readonly settings?: Readonly<Record<string, string | number | boolean>>;
   /** Lines of `pg_hba.conf`, in place of the default that trusts loopback. */
@@ -83,7 +85,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     stdio: ['ignore', 'ignore', 'pipe'],
   });
   for (let attempt = 1; ; attempt += 1) {
-    const port = await freePort();
+    const port = options.port ?? (await freePort());
     configure(data, dir, port, options, owner);
     const child = spawn(join(bin, 'postgres'), ['-D', data], {
       ...identity,
