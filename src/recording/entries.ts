@@ -57,6 +57,11 @@ export class EntryReader {
     this.#keys = keys;
   }
 
+  /** Whether the last record so far goes on. */
+  get unfinished(): boolean {
+    return this.#kind !== 0;
+  }
+
   /** @returns the entries that the block completes, or what is wrong with it. */
   read(block: ScannedBlock): readonly Entry[] | string {
     const parts = block.header.type === 'salvage' ? this.#salvaged(block) : this.#framed(block);

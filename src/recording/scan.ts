@@ -30,6 +30,8 @@ export interface ScannedBlock {
   /** The header's bytes: what encryption is bound to. */
   readonly headerBytes: Uint8Array;
   readonly stored: Uint8Array;
+  /** Where in the file it starts. */
+  readonly offset: number;
 }
 
 /** What a scan gives, in the order of the file. */
@@ -139,6 +141,7 @@ async function readBlock(source: RecordingSource, at: number): Promise<ReadBlock
   return {
     header,
     headerBytes,
+    offset: at,
     stored: whole.subarray(BLOCK_HEADER_BYTES, signedBytes),
     hash: hashBlock(whole.subarray(0, signedBytes)),
     signature: whole.subarray(signedBytes),
@@ -206,7 +209,7 @@ async function findBlock(source: RecordingSource, from: number, index: number): 
 }
 
 function content(block: ReadBlock): { readonly item: ScanItem } | Fault {
-  const { header, headerBytes, stored, hash } = block;
+  const { header, headerBytes, stored, offset, hash } = block;
   if ((header.type === 'context') !== (header.index === 0)) {
     return fault('malformed', 'the context is the first block, and only that');
   }
@@ -223,7 +226,7 @@ function content(block: ReadBlock): { readonly item: ScanItem } | Fault {
     }
     case 'frames':
     case 'salvage':
-      return { item: { kind: 'block', block: { header, headerBytes, stored } } };
+      return { item: { kind: 'block', block: { header, headerBytes, stored, offset } } };
   }
 }
 
