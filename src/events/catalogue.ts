@@ -216,7 +216,7 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
     'A hold is over.',
     {
       hold: text,
-      outcome: z.enum(['approved', 'denied', 'timeout', 'cancelled', 'spent', 'expired']),
+      outcome: z.enum(['spent', 'denied', 'timeout', 'expired', 'cancelled']),
       approval: maybe.optional(),
       reviewers: texts.optional(),
     },
@@ -250,19 +250,13 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
   ),
   'recording.sealed': entry(
     'A recording was finished and signed.',
-    { blocks: count, bytes: count, commands: count.optional(), head: text.optional() },
-    { blocks: 3, bytes: 90_112, commands: 17, head: digest },
+    { hash: text, blocks: count, bytes: count, commands: count },
+    { hash: digest, blocks: 3, bytes: 90_112, commands: 17 },
   ),
   'recording.recovered': entry(
     'A recording that a crash had left open was finished, signed and marked.',
-    {
-      blocks: count,
-      bytes: count,
-      commands: count.optional(),
-      head: text.optional(),
-      tornBytes: count.optional(),
-    },
-    { blocks: 2, bytes: 61_440, commands: 9, head: digest, tornBytes: 311 },
+    { outcome: text, blocks: count, bytes: count, lost: maybe, problem: maybe },
+    { outcome: 'recovered', blocks: 2, bytes: 61_440, lost: null, problem: null },
   ),
   'recording.read': entry(
     'Somebody listed, read, replayed or exported recordings.',
@@ -270,9 +264,18 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
     { how: 'replay', recording: session },
   ),
   'recording.failed': entry(
-    'A recording could not be kept; the session ended with it.',
-    { code: text, detail: text },
-    { code: 'SP_RECORDING_SPACE', detail: 'too little disk for recordings' },
+    'Recordings could not be kept, and their sessions ended; or one could not be recovered.',
+    {
+      code: text.optional(),
+      reason: text.optional(),
+      sessions: count.optional(),
+      outcome: text.optional(),
+      blocks: count.optional(),
+      bytes: count.optional(),
+      lost: maybe.optional(),
+      problem: maybe.optional(),
+    },
+    { code: 'SP_RECORDING_SPACE', reason: 'too little disk for recordings', sessions: 12 },
   ),
   'alarm.raised': entry(
     'Something that an operator has to look at.',

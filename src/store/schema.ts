@@ -30,6 +30,15 @@ export interface LocksTable {
   readonly created_at: number;
 }
 
+export interface HoldsTable {
+  readonly id: string;
+  readonly revision: number;
+  readonly state: string;
+  readonly record: string;
+  readonly created_at: number;
+  readonly closed_at: number | null;
+}
+
 export interface EventsTable {
   readonly number: number;
   readonly id: string;
@@ -80,6 +89,7 @@ export interface Schema {
   readonly credentials: CredentialsTable;
   readonly spent_tokens: SpentTokensTable;
   readonly locks: LocksTable;
+  readonly holds: HoldsTable;
   readonly events: EventsTable;
   readonly recordings: RecordingsTable;
   readonly identities: IdentitiesTable;

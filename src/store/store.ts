@@ -9,6 +9,7 @@ import type { CredentialStore } from '#core/ports/credentials.ts';
 import type { EventReader } from '#core/ports/events.ts';
 import type { SeenIdentities } from '#core/ports/identities.ts';
 import type { SpentTokens } from '#core/ports/jti.ts';
+import type { HoldStore } from '#core/ports/holds.ts';
 import type { LockStore } from '#core/ports/locks.ts';
 import type { Marks } from '#core/ports/marks.ts';
 import type { NoveltyStore } from '#core/ports/novelty.ts';
@@ -17,6 +18,7 @@ import { StoredCredentials } from './credentials.ts';
 import { sqliteDialect } from './dialect.ts';
 import { InlineEngine, type SqlEngine } from './engine.ts';
 import { StoredEvents } from './events.ts';
+import { StoredHolds } from './holds.ts';
 import { StoredIdentities } from './identities.ts';
 import { StoredLocks } from './locks.ts';
 import { StoredMarks } from './marks.ts';
@@ -31,6 +33,7 @@ export interface Store {
   readonly credentials: CredentialStore;
   readonly spentTokens: SpentTokens;
   readonly locks: LockStore;
+  readonly holds: HoldStore;
   readonly events: EventReader;
   readonly recordings: RecordingIndex;
   readonly identities: SeenIdentities;
@@ -72,6 +75,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     credentials,
     spentTokens,
     locks: new StoredLocks(db),
+    holds: new StoredHolds(db),
     events: new StoredEvents(db),
     recordings: new StoredRecordingIndex(db),
     identities: new StoredIdentities(db),

@@ -39,6 +39,16 @@ export const initial: Migration = {
       created_by text not null,
       created_at bigint not null
     )`,
+    `create table holds (
+      id text primary key,
+      revision bigint not null,
+      state text not null,
+      record text not null,
+      created_at bigint not null,
+      closed_at bigint
+    )`,
+    'create index holds_by_state on holds (state, created_at)',
+    'create index holds_by_time on holds (created_at)',
     `create table events (
       number bigint primary key,
       id text not null,
