@@ -114,7 +114,6 @@ interface Sent {
   readonly command: Command;
   readonly verdict: Verdict;
   readonly controller: AbortController;
-  readonly answer: Promise<void>;
   settled: boolean;
 }
 
@@ -207,15 +206,16 @@ class History {
     });
     const controller = new AbortController();
     const desk = this.#desk;
-    const answer = desk
+    const sent: Sent = { command, verdict, controller, settled: false };
+    this.#sent.push(sent);
+    desk
       .request(command, verdict, () => {}, controller.signal)
       .then((result) => {
         sent.settled = true;
         // The answer of a process that was killed reaches nobody.
         if (desk === this.#desk) this.#check(sent, result);
-      });
-    const sent: Sent = { command, verdict, controller, answer, settled: false };
-    this.#sent.push(sent);
+      })
+      .catch((thrown: unknown) => this.#failures.push(thrown));
   }
 
   #check({ command, verdict }: Sent, result: ApprovalResult): void {
