@@ -259,9 +259,9 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
     { outcome: 'recovered', blocks: 2, bytes: 61_440, lost: null, problem: null },
   ),
   'recording.read': entry(
-    'Somebody listed, read, replayed or exported recordings.',
-    { how: z.enum(['list', 'show', 'replay', 'export', 'verify']), recording: maybe },
-    { how: 'replay', recording: session },
+    'Somebody listed recordings, or read, replayed or exported one.',
+    { how: text, path: text.optional(), count: count.optional() },
+    { how: 'replay', path: `recordings/${session}.slr` },
   ),
   'recording.failed': entry(
     'Recordings could not be kept, and their sessions ended; or one could not be recovered.',

@@ -34,17 +34,21 @@ export interface ExchangeAnswer {
   readonly expiresInSeconds: number;
 }
 
-/** RFC 6749 section 5.2, with RFC 8693 section 2.2.2. */
-export class ExchangeError extends Error {
+/** What the client did wrong: RFC 6749 section 5.2, with RFC 8693 section 2.2.2. */
+export interface ExchangeRefusal {
   readonly error: 'invalid_request' | 'unsupported_grant_type' | 'invalid_target';
+  readonly description: string;
   /** For operators: why the token was refused. Never sent. */
   readonly why: string;
+}
 
-  constructor(error: ExchangeError['error'], description: string, why: string = description) {
+/** Carries a refusal out of the depths of this file. */
+class Refused extends Error {
+  readonly refusal: ExchangeRefusal;
+
+  constructor(error: ExchangeRefusal['error'], description: string, why: string = description) {
     super(description);
-    this.name = 'ExchangeError';
-    this.error = error;
-    this.why = why;
+    this.refusal = { error, description, why };
   }
 }
 
@@ -68,9 +72,18 @@ export class TokenExchange {
 
   /**
    * @param form - the parameters of the request.
-   * @throws ExchangeError what the client did wrong; GatewayError what went wrong here.
+   * @throws GatewayError what went wrong here.
    */
-  async exchange(form: URLSearchParams): Promise<ExchangeAnswer> {
+  async exchange(form: URLSearchParams): Promise<ExchangeAnswer | ExchangeRefusal> {
+    try {
+      return await this.#exchange(form);
+    } catch (thrown) {
+      if (thrown instanceof Refused) return thrown.refusal;
+      throw thrown;
+    }
+  }
+
+  async #exchange(form: URLSearchParams): Promise<ExchangeAnswer> {
     const subject = readRequest(form);
     const token = await this.#verify(subject);
     const { identity } = token;
@@ -78,7 +91,7 @@ export class TokenExchange {
     const reach = this.#reach(identity, scope);
     const { spent, credentials, events, clock } = this.#parts;
     if (!(await spent.spend(token.issuer, token.spendKey, token.spentUntil))) {
-      throw new ExchangeError('invalid_request', 'the subject token is not valid', 'a spent token');
+      throw new Refused('invalid_request', 'the subject token is not valid', 'a spent token');
     }
     const { token: accessToken, record } = await credentials.issue({
       identity,
@@ -125,7 +138,7 @@ export class TokenExchange {
       const { code, facts } = toGatewayError(thrown);
       if (code !== 'SP_LOGIN_FAILED' && code !== 'SP_EXPIRED' && code !== 'SP_LOCKED') throw thrown;
       const why = `${code}: ${String(facts['why'] ?? '')}`;
-      throw new ExchangeError('invalid_request', 'the subject token is not valid', why);
+      throw new Refused('invalid_request', 'the subject token is not valid', why);
     }
   }
 
@@ -146,7 +159,7 @@ export class TokenExchange {
       });
       if (ends.length === 0) {
         // An unknown target and one out of reach look alike.
-        throw new ExchangeError('invalid_target', `no grant reaches ${name}`);
+        throw new Refused('invalid_target', `no grant reaches ${name}`);
       }
       end = Math.min(end, Math.max(...ends));
     }
@@ -157,25 +170,25 @@ export class TokenExchange {
 function readRequest(form: URLSearchParams): string {
   const single = (name: string): string | undefined => {
     const values = form.getAll(name);
-    if (values.length > 1) throw new ExchangeError('invalid_request', `${name} is there twice`);
+    if (values.length > 1) throw new Refused('invalid_request', `${name} is there twice`);
     return values[0];
   };
   if (single('grant_type') !== EXCHANGE_GRANT) {
-    throw new ExchangeError('unsupported_grant_type', `grant_type must be ${EXCHANGE_GRANT}`);
+    throw new Refused('unsupported_grant_type', `grant_type must be ${EXCHANGE_GRANT}`);
   }
   const subject = single('subject_token');
   if (subject === undefined || subject === '') {
-    throw new ExchangeError('invalid_request', 'subject_token is missing');
+    throw new Refused('invalid_request', 'subject_token is missing');
   }
   if (!subjectTypes.includes(single('subject_token_type') ?? '')) {
-    throw new ExchangeError('invalid_request', `subject_token_type must be ${subjectTypes[0]}`);
+    throw new Refused('invalid_request', `subject_token_type must be ${subjectTypes[0]}`);
   }
   const requested = single('requested_token_type');
   if (requested !== undefined && requested !== ACCESS_TOKEN) {
-    throw new ExchangeError('invalid_request', `requested_token_type must be ${ACCESS_TOKEN}`);
+    throw new Refused('invalid_request', `requested_token_type must be ${ACCESS_TOKEN}`);
   }
   for (const name of ['actor_token', 'actor_token_type', 'scope']) {
-    if (form.has(name)) throw new ExchangeError('invalid_request', `${name} is not supported`);
+    if (form.has(name)) throw new Refused('invalid_request', `${name} is not supported`);
   }
   return subject;
 }
@@ -186,7 +199,7 @@ function readScope(form: URLSearchParams): CredentialScope {
   const accounts = new Set<string>();
   const wishes = [...form.getAll('audience'), ...form.getAll('resource').map(fromResource)];
   if (wishes.length > TARGETS_MAX) {
-    throw new ExchangeError('invalid_target', `at most ${TARGETS_MAX} targets`);
+    throw new Refused('invalid_target', `at most ${TARGETS_MAX} targets`);
   }
   for (const wish of wishes) {
     const at = wish.lastIndexOf('@');
@@ -194,7 +207,7 @@ function readScope(form: URLSearchParams): CredentialScope {
     accounts.add(wish.slice(0, Math.max(at, 0)));
   }
   // Two accounts would give each of them at each target: more than was asked for.
-  if (accounts.size > 1) throw new ExchangeError('invalid_target', 'one account for all targets');
+  if (accounts.size > 1) throw new Refused('invalid_target', 'one account for all targets');
   accounts.delete('');
   return { targets: [...targets], accounts: [...accounts] };
 }
@@ -202,7 +215,7 @@ function readScope(form: URLSearchParams): CredentialScope {
 function fromResource(resource: string): string {
   const match = /^sallyport:\/\/([^/?#]+)\/?$/.exec(resource);
   if (match === null) {
-    throw new ExchangeError('invalid_target', 'resource must be sallyport://[account@]target');
+    throw new Refused('invalid_target', 'resource must be sallyport://[account@]target');
   }
   return match[1] ?? '';
 }
