@@ -18,10 +18,10 @@ import type { HeldCommand, HoldRecord, HoldReview } from '#core/ports/holds.ts';
 import type { LockSubject } from '#core/ports/locks.ts';
 import type { HoldNotice } from '#core/protocol.ts';
 import { newId, type Random } from '#core/random.ts';
-import type { Refusal, Verdict } from '#core/verdict.ts';
+import { type Refusal, sameRequirements, type Verdict } from '#core/verdict.ts';
 import { holdNotice, overRefusal, pendingRefusal, refusal } from './answers.ts';
 import { refusedReviewEvent } from './events.ts';
-import { isFinal, sameRequirements } from './hold.ts';
+import { isFinal } from './hold.ts';
 import { type ApprovalResult, type Live, LiveHolds, type LiveHoldParts } from './live-holds.ts';
 import { eligibility } from './reviewers.ts';
 import { showCommand } from './shown.ts';
@@ -214,7 +214,10 @@ export class Approvals {
         // or the person whom this command serves could be the one who approved the other.
         other.owner === requester.owner &&
         other.onBehalfOf === requester.onBehalfOf &&
-        sameRequirements(hold, wanted)
+        sameRequirements(
+          { rule: hold.rule, hold: hold.terms },
+          { rule: wanted.rule, hold: wanted.terms },
+        )
       );
     });
     return fits.find(({ hold }) => hold.state === 'approved') ?? fits[0];

@@ -2,7 +2,8 @@
 import type { EventDraft } from '#core/events.ts';
 import type { IdentityId } from '#core/ids.ts';
 import type { HoldRecord, HoldReview } from '#core/ports/holds.ts';
-import { approvalsGiven, requirementsOf } from './hold.ts';
+import { requirementsOf } from '#core/verdict.ts';
+import { approvalsGiven } from './hold.ts';
 
 const about = ({ command }: HoldRecord): Pick<EventDraft, 'session' | 'target'> => ({
   session: command.session,

@@ -8,7 +8,7 @@
  */
 import { asEpochMs, type ApprovalId, type EpochMs } from '#core/ids.ts';
 import type { HoldRecord, HoldReview, HoldState } from '#core/ports/holds.ts';
-import type { HoldRequirement, HoldTerms } from '#core/verdict.ts';
+import { requirementsOf } from '#core/verdict.ts';
 
 export type HoldAction =
   | { readonly kind: 'review'; readonly review: HoldReview; readonly approval: ApprovalId }
@@ -20,12 +20,6 @@ export type HoldAction =
 
 /** Whether nothing can happen to it any more. */
 export const isFinal = (state: HoldState): boolean => state !== 'pending' && state !== 'approved';
-
-/** What has to be met: the rule's own requirement, then those of other rules. */
-export function requirementsOf(rule: string, terms: HoldTerms): readonly HoldRequirement[] {
-  const { reviewers, approvals } = terms;
-  return [{ rule, reviewers, approvals }, ...(terms.also ?? [])];
-}
 
 /** How many distinct people approved for each requirement. */
 export function approvalsGiven(hold: HoldRecord): readonly number[] {
@@ -87,18 +81,3 @@ const close = (hold: HoldRecord, state: HoldState, now: EpochMs): HoldRecord => 
   state,
   closedAt: now,
 });
-
-/**
- * Whether an approval given under `before` is good for a command that is now held under `after`:
- * only if the same rule asks for the same people. Times may differ; they were fixed at opening.
- */
-export function sameRequirements(
-  before: { readonly rule: string; readonly terms: HoldTerms },
-  after: { readonly rule: string; readonly terms: HoldTerms },
-): boolean {
-  const text = ({ rule, terms }: typeof before): string =>
-    JSON.stringify(
-      requirementsOf(rule, terms).map((each) => [each.rule, each.reviewers, each.approvals]),
-    );
-  return text(before) === text(after);
-}

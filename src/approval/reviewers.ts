@@ -5,7 +5,7 @@
 import type { EpochMs } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { HoldRecord } from '#core/ports/holds.ts';
-import { requirementsOf } from './hold.ts';
+import { requirementsOf } from '#core/verdict.ts';
 
 /** The requirements that this person may meet (never none), or why they may not review. */
 export function eligibility(

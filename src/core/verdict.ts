@@ -52,3 +52,24 @@ export interface Refusal {
   /** Whether the session ends with it (locks, expiry, lost recordings). */
   readonly endsSession: boolean;
 }
+
+/** What has to be met to release a held command: the rule's own requirement, then the others. */
+export function requirementsOf(rule: string, terms: HoldTerms): readonly HoldRequirement[] {
+  const { reviewers, approvals } = terms;
+  return [{ rule, reviewers, approvals }, ...(terms.also ?? [])];
+}
+
+/**
+ * Whether an approval given under `before` is good for a command that is held under `after`: only
+ * if the same rules ask for the same people. Times may differ; an approval keeps its own.
+ */
+export function sameRequirements(
+  before: { readonly rule: string; readonly hold: HoldTerms },
+  after: { readonly rule: string; readonly hold: HoldTerms },
+): boolean {
+  const text = ({ rule, hold }: typeof before): string =>
+    JSON.stringify(
+      requirementsOf(rule, hold).map((each) => [each.rule, each.reviewers, each.approvals]),
+    );
+  return text(before) === text(after);
+}

@@ -13,7 +13,7 @@ import { asId, type DecisionId } from '#core/ids.ts';
 import { type AllowedCommand, mintAllowedCommand } from '#core/permit.ts';
 import type { HoldNotice } from '#core/protocol.ts';
 import type { Tape } from '#core/tape.ts';
-import type { Refusal, Verdict } from '#core/verdict.ts';
+import { type Refusal, sameRequirements, type Verdict } from '#core/verdict.ts';
 import type { ApprovalDesk, PolicySource } from './ports.ts';
 
 export interface GateParts {
@@ -97,6 +97,8 @@ export class Gate {
       // Minutes may have passed: the policy in force now must still let a reviewer decide.
       const again = policies.current().decide(command, clock.now());
       if (again.outcome === 'deny') return this.#settle(command, again, denial(again));
+      // Other people have to be asked now: what was given is not good for that.
+      if (asksOthers(verdict, again)) return this.#hold(command, again, onHold, cancelled);
       tape.mark('hold.approved', {
         command: command.id,
         approval: result.approval,
@@ -150,6 +152,14 @@ export class Gate {
     this.#parts.end(refusal);
     return refusal;
   }
+}
+
+function asksOthers(before: Verdict, after: Verdict): boolean {
+  if (before.hold === undefined || after.hold === undefined) return false;
+  return !sameRequirements(
+    { rule: before.rule, hold: before.hold },
+    { rule: after.rule, hold: after.hold },
+  );
 }
 
 function denial(verdict: Verdict): Refusal {

@@ -235,6 +235,18 @@ describe('gate', () => {
     assert.equal(result.rule, 'newer');
   });
 
+  it('asks again when other people have to be asked by now', async () => {
+    let calls = 0;
+    const w = world(() => {
+      calls += 1;
+      return verdict('hold', calls === 1 ? 'r1' : 'stricter');
+    });
+    const result = await w.gate.judge(command(), nobody, never);
+    assert.ok(!result.refused);
+    assert.equal(w.log.filter((line) => line === 'mark hold.opened').length, 2);
+    assert.equal(w.log.filter((line) => line === 'mark hold.approved').length, 1);
+  });
+
   it('lets a lock that came during the wait beat the approval', async () => {
     const w = world(
       () => verdict('hold'),
