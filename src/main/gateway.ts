@@ -2,16 +2,15 @@
  * Puts the rooms together: from a checked configuration to a running gateway, in the order in which
  * they depend on each other, and back. Whatever fails on the way up takes down what was up.
  */
-import { createHash, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { Approvals } from '#approval/approvals.ts';
 import type { LoadedConfig } from '#config/load.ts';
 import { systemClock } from '#core/clock.ts';
-import { GatewayError } from '#core/errors.ts';
-import type { EventLog } from '#core/events.ts';
-import type { Capabilities, Protocol, ProtocolRuntime } from '#core/protocol.ts';
+import type { EventDraft, EventLog } from '#core/events.ts';
+import type { Protocol } from '#core/protocol.ts';
 import { systemRandom } from '#core/random.ts';
 import type { ProtocolName, Target } from '#core/target.ts';
 import { QueuedEventLog } from '#events/log.ts';
@@ -31,8 +30,13 @@ import { refuse } from '#session/gate.ts';
 import { LiveSessions } from '#session/live.ts';
 import { openEventWriter } from '#store/event-writer.ts';
 import { openStore, type Store } from '#store/store.ts';
+import { maskingKey, maskSetFactory } from './masks.ts';
+import { LivePolicies, type PolicyFilesOptions, sha256Hex } from './policies.ts';
+import { checkSecrets, ConfiguredSecrets, createUpstream } from './ports.ts';
+import { serveApi } from './serve-api.ts';
+import { serveProtocols } from './serve-protocols.ts';
 import { buildTarget } from './targets.ts';
-import { LivePolicies, sha256Hex } from './policies.ts';
+import { VERSION } from './version.ts';
 
 export type GatewayConfig = LoadedConfig<IssuerConfig, GrantConfig, PersonConfig>;
 
@@ -50,8 +54,49 @@ export interface Gateway {
   drain(): Promise<void>;
 }
 
+async function assemble(
+  services: Services,
+  registry: ReadonlyMap<ProtocolName, Protocol>,
+  stack: Stack,
+): Promise<Gateway> {
+  const { loaded, events, live, policies, store, credentials, drained } = services;
+  const apiPort = await serveApi(services, stack);
+  const listeners = await serveProtocols(services, registry, stack);
+  await events.commit(
+    lifeEvent('gateway.started', {
+      version: VERSION,
+      config: sha256Hex(encoder.encode(JSON.stringify(loaded.config))),
+    }),
+  );
+  let draining: Promise<void> | undefined;
+  const drain = async (): Promise<void> => {
+    drained.flag = true;
+    await Promise.all([...listeners.values()].map(({ drain: stop }) => stop()));
+    live.endAll(refuse('SP_DRAINING', { endsSession: true }));
+    await live.empty();
+    await events.commit(lifeEvent('gateway.stopped', { reason: 'drained' })).catch(() => undefined);
+    await stack.unwind();
+  };
+  return {
+    listeners: new Map([...listeners].map(([name, { port }]) => [name, port])),
+    apiPort,
+    store,
+    events,
+    credentials,
+    reload: () => policies.reload(),
+    drain: () => (draining ??= drain()),
+  };
+}
+
+const encoder = new TextEncoder();
+
+const lifeEvent = (
+  type: 'gateway.started' | 'gateway.stopped',
+  data: Readonly<Record<string, unknown>>,
+): EventDraft => ({ type, actor: 'system', session: undefined, target: undefined, data });
+
 /** What is up, in order; taken down in reverse. */
-class Stack {
+export class Stack {
   readonly #down: { readonly name: string; readonly run: () => Promise<void> | void }[] = [];
   readonly #log: OperatorLog;
 
@@ -75,10 +120,15 @@ class Stack {
   }
 }
 
-export async function startGateway(loaded: GatewayConfig, log: OperatorLog): Promise<Gateway> {
+/** @param registry - the protocols that this gateway speaks. */
+export async function startGateway(
+  loaded: GatewayConfig,
+  log: OperatorLog,
+  registry: ReadonlyMap<ProtocolName, Protocol> = protocols,
+): Promise<Gateway> {
   const stack = new Stack(log);
   try {
-    return await assemble(loaded, log, stack);
+    return await assemble(await openServices(loaded, registry, log, stack), registry, stack);
   } catch (thrown) {
     await stack.unwind();
     throw thrown;
@@ -106,4 +156,178 @@ async function openState(
   });
   stack.push('events', () => events.close());
   return { store, events };
+}
+
+/** Which of its own names the gateway says in recordings: stays the same over restarts. */
+function gatewayName(home: string): string {
+  const path = join(home, 'gateway-id');
+  if (!existsSync(path)) {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    const name = `${hostname()}-${randomBytes(4).toString('hex')}`;
+    writeFileSync(path, name, { mode: 0o600 });
+  }
+  return readFileSync(path, 'utf8').trim();
+}
+
+/** Everything that admissions and the API work with. */
+export interface Services {
+  readonly loaded: GatewayConfig;
+  readonly log: OperatorLog;
+  readonly store: Store;
+  readonly events: QueuedEventLog;
+  readonly targets: ReadonlyMap<string, Target>;
+  readonly grants: Grants;
+  readonly locks: LockSet;
+  readonly credentials: Credentials;
+  readonly tokens: TokenVerifier;
+  readonly authenticator: Authenticator;
+  readonly policies: LivePolicies;
+  readonly approvals: Approvals;
+  readonly live: LiveSessions;
+  readonly recorder: Recorder;
+  readonly admission: AdmissionParts;
+  readonly drained: { flag: boolean };
+}
+
+function checkedTargets(
+  loaded: GatewayConfig,
+  registry: ReadonlyMap<ProtocolName, Protocol>,
+): Map<string, Target> {
+  const schemas = new Map([...registry].map(([name, protocol]) => [name, protocol.settings]));
+  return new Map(
+    loaded.config.targets.map((target) => [
+      target.name,
+      buildTarget(target, loaded.directory, schemas),
+    ]),
+  );
+}
+
+async function openServices(
+  loaded: GatewayConfig,
+  registry: ReadonlyMap<ProtocolName, Protocol>,
+  log: OperatorLog,
+  stack: Stack,
+): Promise<Services> {
+  const { config, directory } = loaded;
+  const clock = systemClock;
+  const random = systemRandom;
+  const { limits } = config;
+  const targets = checkedTargets(loaded, registry);
+  const { store, events } = await openState(loaded, log, stack);
+  const grants = new Grants(config.grants);
+  const locks = await LockSet.load({ store: store.locks, events, clock, random });
+  const credentials = new Credentials({
+    store: store.credentials,
+    clock,
+    random,
+    lifeMsMax: config.credentials.lifeMax,
+  });
+  const tokens = new TokenVerifier({ issuers: config.issuers, clock, fetch });
+  const authenticator = new Authenticator({
+    tokens,
+    credentials,
+    spent: store.spentTokens,
+    people: config.people,
+    clock,
+  });
+  const policies = new LivePolicies(policyOptions(loaded, registry), {
+    events,
+    warn: (message) => log.warn('the changed policy is not valid; the old one stays', { message }),
+  });
+  stack.push('policies', policies.watch(clock));
+  const approvals = new Approvals({
+    clock,
+    random,
+    sha256Hex,
+    events,
+    store: store.holds,
+    limits,
+    locks,
+    channels: [],
+    warn: (message, facts) => log.warn(message, facts),
+  });
+  await approvals.start();
+  const live = new LiveSessions({ locks, policies, clock, events });
+  const recorder = await openRecorder(loaded, { live, events, store });
+  stack.push('recorder', () => recorder.close());
+  const secrets = new ConfiguredSecrets(directory, process.env);
+  checkSecrets(targets, secrets);
+  const drained = { flag: false };
+  const services = {
+    loaded,
+    log,
+    store,
+    events,
+    targets,
+    grants,
+    locks,
+    credentials,
+    tokens,
+    authenticator,
+    policies,
+    approvals,
+    live,
+    recorder,
+    drained,
+  };
+  const admission: AdmissionParts = {
+    authenticator,
+    directory: {
+      target: (name) => targets.get(name),
+      access: (identity, target, account, now) => grants.resolve(identity, target, account, now),
+    },
+    locks,
+    policies,
+    approvals,
+    recorder,
+    events,
+    upstream: createUpstream(loaded, secrets),
+    live,
+    cancels: createCancelRegistry(),
+    maskSet: maskSetFactory(await maskingKey(loaded, secrets)),
+    clock,
+    random,
+    limits,
+    draining: () => drained.flag,
+  };
+  return { ...services, admission };
+}
+
+function policyOptions(
+  { config, directory }: GatewayConfig,
+  registry: ReadonlyMap<ProtocolName, Protocol>,
+): PolicyFilesOptions {
+  return {
+    directory,
+    paths: config.policies,
+    compile: {
+      sha256Hex,
+      capabilities: new Map([...registry].map(([name, each]) => [name, each.capabilities])),
+      known: { targets: config.targets.map(({ name }) => name) },
+    },
+  };
+}
+
+function openRecorder(
+  { config, directory }: GatewayConfig,
+  parts: {
+    readonly live: LiveSessions;
+    readonly events: EventLog;
+    readonly store: Store;
+  },
+): Promise<Recorder> {
+  const { recordings } = config;
+  return Recorder.open({
+    directory: resolve(directory, recordings.directory),
+    signingKey: loadSigningKey(resolve(directory, recordings.keys)),
+    recipients: recordings.recipients,
+    gateway: gatewayName(directory),
+    reserveBytes: recordings.reserve,
+    limits: config.limits,
+    clock: systemClock,
+    random: systemRandom,
+    events: parts.events,
+    index: parts.store.recordings,
+    onFailure: (session, error) => parts.live.end(session, refuse(error.code)),
+  });
 }

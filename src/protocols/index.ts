@@ -1,0 +1,6 @@
+/** The registry: a protocol is its folder and one line here. */
+import type { Protocol } from '#core/protocol.ts';
+import type { ProtocolName } from '#core/target.ts';
+import { postgres } from './postgres/index.ts';
+
+export const protocols: ReadonlyMap<ProtocolName, Protocol> = new Map([[postgres.name, postgres]]);
