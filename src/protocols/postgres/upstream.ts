@@ -45,7 +45,7 @@ const pinned: ReadonlyMap<string, string> = new Map([
   ['standard_conforming_strings', 'on'],
 ]);
 
-interface Login {
+export interface Login {
   readonly handshake: Handshake;
   readonly services: ProtocolServices;
   readonly target: Target;
@@ -123,7 +123,7 @@ const texts = (
 ): Record<string, string> =>
   Object.fromEntries(Object.entries(facts).map(([name, value]) => [name, String(value)]));
 
-async function startTls(login: Login): Promise<void> {
+export async function startTls(login: Login): Promise<void> {
   const { handshake, target, settings, secrets } = login;
   const { tls } = target;
   if (tls.mode === 'disable') return;

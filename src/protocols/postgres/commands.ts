@@ -1,0 +1,104 @@
+/**
+ * From messages to commands: what the client is about to do, in the words that policy, reviewers
+ * and the recording share.
+ */
+import type { BoundValue, Command } from '#core/command.ts';
+import type { Facts } from '#core/facts.ts';
+import type { Stages } from '#core/protocol.ts';
+import type { BindMessage } from './codec/read.ts';
+import type { Description } from './results.ts';
+import type { Running } from './relay-expected.ts';
+import type { SqlStatement } from './sql/types.ts';
+
+/** A prepared statement, by Parse or by SQL's PREPARE. */
+export interface Prepared {
+  readonly name: string;
+  /** What EXECUTE or a Bind runs. */
+  readonly text: string;
+  /** What the server holds as its source: the text of the Parse, or of the query with PREPARE. */
+  readonly source: string;
+  readonly fromSql: boolean;
+  /** Parameter types: as declared, then as the server chose them. */
+  types: readonly number[];
+  statements: readonly SqlStatement[];
+  /** Server state and masks that `statements` were found under; others need a new analysis. */
+  under: object;
+  /** Its result columns, once the server has told. */
+  description: Description | undefined;
+  /** Segment in which the client last asked for them. */
+  describedIn: number;
+}
+
+/** A portal, by Bind or by SQL's DECLARE. */
+export interface Portal {
+  readonly name: string;
+  readonly running: Running;
+  /** Source text as the server holds it. */
+  readonly source: string;
+  readonly prepared: Prepared | undefined;
+  /** Undefined when it was opened by SQL, or its values were too large to keep. */
+  readonly parameters: readonly BoundValue[] | undefined;
+  readonly fromSql: boolean;
+  /** `Stages.epoch` under which it was last judged; -1 when it has to be judged first. */
+  epoch: number;
+  describedIn: number;
+}
+
+/** The statement that a text of no statement stands for: white space and comments do nothing. */
+export const nothing: SqlStatement = {
+  text: '',
+  facts: {
+    effects: [],
+    objects: [],
+    columns: [],
+    functions: [],
+    verbs: [],
+    analysis: 'complete',
+    reasons: [],
+    fingerprint: '',
+  },
+  output: [],
+  changes: [],
+  copy: undefined,
+  messagesMayLeak: false,
+};
+
+export interface CommandParts {
+  readonly kind: Command['kind'];
+  readonly text: string;
+  readonly parameters: readonly BoundValue[];
+  readonly state: string;
+  readonly facts: Facts;
+}
+
+const NO_VALUES: readonly BoundValue[] = [];
+
+export const command = (
+  stages: Stages,
+  kind: Command['kind'],
+  statement: SqlStatement,
+  state: string,
+  parameters: readonly BoundValue[] = NO_VALUES,
+): Command => ({
+  id: stages.commandId(),
+  context: stages.context,
+  kind,
+  text: statement.text,
+  parameters,
+  state,
+  facts: statement.facts,
+});
+
+/** The values of a Bind, as an approval binds to them. */
+export const boundValues = (bind: BindMessage, types: readonly number[]): readonly BoundValue[] =>
+  bind.parameters.map(({ format, bytes }, index) => ({
+    type: String(types[index] ?? 0),
+    format: format === 1 ? 'binary' : 'text',
+    bytes,
+  }));
+
+/** Canonical text of the state that gives a command its meaning; see {@link Command.state}. */
+export const stateText = (searchPath: readonly string[], role: string): string =>
+  `search_path=${searchPath.map(quoted).join(',')};role=${quoted(role)}`;
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -1,0 +1,356 @@
+/**
+ * What both directions of a session share: what the server owes, what names stand for, how the
+ * server reads text at this moment. The client's side adds to it, the server's side settles it.
+ *
+ * Invariant: `state.known` is true only when nothing that could have changed the state was sent
+ * since it was read back.
+ */
+import type { Limits } from '#core/limits.ts';
+import type { Clock } from '#core/clock.ts';
+import type { MaskSet } from '#core/masking.ts';
+import type { Stages } from '#core/protocol.ts';
+import type { Portal, Prepared } from './commands.ts';
+import { stateText } from './commands.ts';
+import {
+  Expected,
+  type ExpectedKind,
+  ExpectedQueue,
+  running,
+  type Running,
+} from './relay-expected.ts';
+import { type Lookup, Names } from './relay-names.ts';
+import type { Catalogue } from './sql/catalogue.ts';
+import type { SessionState } from './sql/session-state.ts';
+import type { SessionChange, SqlState, SqlStatement } from './sql/types.ts';
+
+/** Transaction status as ReadyForQuery tells it. */
+export const idle = 0x49; // I
+export const inTransaction = 0x54; // T
+export const failed = 0x45; // E
+
+/** For how long a session believes a catalogue that it has not changed itself. */
+const STATE_MS_MAX = 15_000;
+
+/** What the server told of itself, with the text of it that commands carry. */
+export interface KnownState {
+  readonly catalogue: Catalogue;
+  readonly searchPath: readonly string[];
+  readonly role: string;
+  readonly database: string;
+  readonly text: string;
+}
+
+export class Conversation {
+  readonly queue = new ExpectedQueue();
+  readonly statements = new Names<Prepared>();
+  readonly portals = new Names<Portal>();
+  readonly stages: Stages;
+  readonly limits: Limits;
+  /** What one Sync or simple query closes. */
+  segment = 0;
+  /** Whether extended messages were sent since the last Sync. */
+  segmentOpen = false;
+  status: number = idle;
+  /** The server skips everything up to the next Sync. */
+  skipping = false;
+  /** The server takes CopyData, and nothing else. */
+  copyIn = false;
+  /** Syncs that the server may have read while it took CopyData, or after. */
+  looseSyncs = 0;
+  /** Messages of the server may carry masked values until its transaction is over. */
+  leaky = false;
+  /** Parts of the state that a statement may have changed since they were read. */
+  settingsUnknown = true;
+  catalogueUnknown = true;
+  namesUnknown = false;
+  /** A lookup met a name that an unanswered message may change. */
+  conflict = false;
+  readonly #clock: Clock;
+  #learnedAtMs = 0;
+  #touched = false;
+  #opaque = false;
+  #unsound = false;
+  #known: KnownState | undefined;
+  #state: SqlState | undefined;
+  #under: object = {};
+  #underKnown: KnownState | undefined;
+  #underMasks: MaskSet | undefined;
+  /** SQL commands on the way that change names, and the segment of the last. */
+  #naming = 0;
+  #namingSegment = -1;
+  readonly #waiting: { readonly segment: number; readonly run: () => void }[] = [];
+
+  constructor(stages: Stages, limits: Limits, clock: Clock) {
+    this.stages = stages;
+    this.limits = limits;
+    this.#clock = clock;
+  }
+
+  /** Others may have changed the catalogue since it was looked at. */
+  get isStale(): boolean {
+    return this.#clock.monotonicMs() - this.#learnedAtMs > STATE_MS_MAX;
+  }
+
+  /** Nothing is under way, and the server is in no transaction. */
+  get isIdle(): boolean {
+    return this.isQuiet && this.status === idle;
+  }
+
+  /** Everything was answered and no extended message waits for its Sync. */
+  get isQuiet(): boolean {
+    return this.queue.length === 0 && !this.segmentOpen && !this.skipping && !this.copyIn;
+  }
+
+  /** Whether the state could be read back, once what is under way is answered. */
+  get canRefresh(): boolean {
+    return !this.segmentOpen && !this.skipping && !this.copyIn;
+  }
+
+  /** Whether the open transaction has set or made something that its end may undo. */
+  get touched(): boolean {
+    return this.#touched;
+  }
+
+  get stateKnown(): boolean {
+    if (this.settingsUnknown || this.catalogueUnknown || this.#unsound) return false;
+    return this.#known !== undefined;
+  }
+
+  /** What the commands of this moment are relative to. */
+  get stateText(): string {
+    return this.stateKnown && this.#known !== undefined ? this.#known.text : 'unknown';
+  }
+
+  get known(): KnownState | undefined {
+    return this.#known;
+  }
+
+  /** A setting is on under which texts mean something else; reading again tells nothing new. */
+  get isUnsound(): boolean {
+    return this.#unsound && !this.settingsUnknown && !this.catalogueUnknown;
+  }
+
+  /** Takes what was read back from the server. */
+  learn(catalogue: Catalogue, state: SessionState): void {
+    const { searchPath, role, database } = state;
+    const text = stateText(searchPath, role);
+    if (this.#known?.text !== text || this.#known.catalogue.version !== catalogue.version) {
+      this.#known = { catalogue, searchPath, role, database, text };
+      this.#state = undefined;
+    }
+    this.#unsound = state.unsound !== undefined;
+    this.settingsUnknown = false;
+    this.catalogueUnknown = false;
+    this.#learnedAtMs = this.#clock.monotonicMs();
+  }
+
+  /** The state for the analyser; undefined before it was read the first time. */
+  get state(): SqlState | undefined {
+    if (this.#known === undefined) return undefined;
+    this.#state ??= this.#makeState(this.#known, true);
+    return this.stateKnown ? this.#state : this.#makeState(this.#known, false);
+  }
+
+  /** A state that vouches for nothing, for a statement behind one that changes things. */
+  get unknownState(): SqlState | undefined {
+    if (this.#known === undefined) return undefined;
+    const state = this.#makeState(this.#known, false);
+    return { ...state, prepared: () => undefined, cursor: () => undefined };
+  }
+
+  #makeState(known: KnownState, isKnown: boolean): SqlState {
+    return {
+      catalogue: known.catalogue,
+      searchPath: known.searchPath,
+      role: known.role,
+      database: known.database,
+      known: isKnown,
+      prepared: (name) => {
+        const found = this.findStatement(name);
+        return found === 'wait' ? undefined : found?.statements[0];
+      },
+      cursor: (name) => {
+        const found = this.findPortal(name);
+        return found === 'wait' ? undefined : found?.running.statement;
+      },
+    };
+  }
+
+  /** What an analysis of this moment holds under: another object when it may not hold any more. */
+  under(): object {
+    const { masks } = this.stages;
+    if (!this.stateKnown) return {};
+    if (this.#underKnown !== this.#known || this.#underMasks !== masks) {
+      this.#under = {};
+      this.#underKnown = this.#known;
+      this.#underMasks = masks;
+    }
+    return this.#under;
+  }
+
+  /** Finds what a name stands for when the next message is read; `wait` sets `conflict`. */
+  findStatement(name: string): Lookup<Prepared> {
+    return this.#find(this.statements, name);
+  }
+
+  findPortal(name: string): Lookup<Portal> {
+    return this.#find(this.portals, name);
+  }
+
+  #find<T extends object>(names: Names<T>, name: string): Lookup<T> {
+    let found = names.lookup(name, this.segment);
+    // SQL has no way to say the empty name, so no command and no code can change what it stands for.
+    if (name !== '') {
+      if (this.namesUnknown) found = undefined;
+      // In the same segment there is nothing to wait for: the server answers at its Sync.
+      if (this.#naming > 0) found = this.#namingSegment === this.segment ? undefined : 'wait';
+    }
+    if (found === 'wait') this.conflict = true;
+    return found;
+  }
+
+  /** A Sync or a simple query ends what stands or falls together. */
+  endSegment(): void {
+    this.segment += 1;
+    this.segmentOpen = false;
+    // Code that was not seen through may have given names another meaning.
+    if (this.#opaque) this.namesUnknown = true;
+    this.#opaque = false;
+  }
+
+  /** An entry for a message that is sent now. */
+  expect(kind: ExpectedKind): Expected {
+    const entry = new Expected(kind, this.segment);
+    this.queue.push(entry);
+    return entry;
+  }
+
+  /** A statement is on its way: what it may change is not known any more. */
+  sent(statement: SqlStatement): void {
+    if (statement.messagesMayLeak) this.leaky = true;
+    const { facts } = statement;
+    const opaque =
+      facts.analysis === 'opaque' ||
+      facts.effects.includes('execute-code') ||
+      facts.effects.includes('unknown');
+    if (opaque) {
+      this.settingsUnknown = true;
+      this.#touched = true;
+      this.#opaque = true;
+    }
+    for (const change of statement.changes) this.#sending(change);
+  }
+
+  #sending(change: SessionChange): void {
+    switch (change.kind) {
+      case 'settings':
+        this.settingsUnknown = true;
+        this.#touched = true;
+        return;
+      case 'catalogue':
+        this.catalogueUnknown = true;
+        this.settingsUnknown = true;
+        this.#touched = true;
+        return;
+      case 'transaction':
+        if (this.#touched && change.what !== 'begin') this.#forget();
+        return;
+      default:
+        this.#naming += 1;
+        this.#namingSegment = this.segment;
+    }
+  }
+
+  #forget(): void {
+    this.settingsUnknown = true;
+    this.catalogueUnknown = true;
+  }
+
+  /** The server has done, or skipped, a statement that was sent. */
+  settle(item: Running, source: string, confirmed: boolean): void {
+    for (const change of item.statement.changes) {
+      if (change.kind === 'settings' || change.kind === 'catalogue') continue;
+      if (change.kind === 'transaction') continue;
+      this.#naming -= 1;
+      if (confirmed) this.#apply(change, source);
+    }
+  }
+
+  #apply(change: SessionChange, source: string): void {
+    switch (change.kind) {
+      case 'prepare':
+        this.statements.set(change.name, preparedBySql(change.name, change.statement, source));
+        return;
+      case 'declare':
+        this.portals.set(change.name, portalBySql(change.name, change.statement, source));
+        return;
+      case 'deallocate':
+        if (change.name === undefined) this.statements.clear((_, name) => name !== '');
+        else this.statements.set(change.name, undefined);
+        return;
+      case 'close':
+        if (change.name === undefined) this.portals.clear();
+        else this.portals.set(change.name, undefined);
+        return;
+      default:
+    }
+  }
+
+  /** The server is ready for the next segment. */
+  ready(status: number): void {
+    const wasOpen = this.status !== idle;
+    this.status = status;
+    if (status === idle) {
+      this.leaky = this.queue.length > 0 && this.leaky;
+      // What the transaction had set and made may be gone with it.
+      if (this.#touched && wasOpen) this.#forget();
+      if (this.queue.length === 0) this.#touched = false;
+      this.portals.clear((portal) => !portal.fromSql);
+    }
+    this.answered();
+  }
+
+  /** Runs what waited for earlier segments to be answered. */
+  answered(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      if (!this.#isAnswered(next.segment)) return;
+      this.#waiting.shift();
+      next.run();
+    }
+  }
+
+  /** Resolves when nothing sent in earlier segments is unanswered. */
+  whenAnswered(): Promise<void> {
+    const { segment } = this;
+    if (this.#isAnswered(segment)) return Promise.resolve();
+    return new Promise((run) => this.#waiting.push({ segment, run }));
+  }
+
+  #isAnswered(segment: number): boolean {
+    const { first } = this.queue;
+    return first === undefined || first.segment >= segment;
+  }
+}
+
+const preparedBySql = (name: string, statement: SqlStatement, source: string): Prepared => ({
+  name,
+  text: statement.text,
+  source,
+  fromSql: true,
+  types: [],
+  statements: [statement],
+  under: statement,
+  description: undefined,
+  describedIn: -1,
+});
+
+const portalBySql = (name: string, statement: SqlStatement, source: string): Portal => ({
+  name,
+  source,
+  running: running(statement, [], undefined),
+  prepared: undefined,
+  parameters: undefined,
+  fromSql: true,
+  epoch: -1,
+  describedIn: -1,
+});

@@ -1,0 +1,53 @@
+/**
+ * Reads back from the server what decides how it reads a statement: settings, search path, role and
+ * catalogue, and, after code that was not seen through, what prepared names stand for.
+ */
+import type { Conversation } from './relay-conversation.ts';
+import { inTransaction } from './relay-conversation.ts';
+import type { CatalogueCache } from './sql/catalogue-cache.ts';
+import { readSessionState, sessionStateSql } from './sql/session-state.ts';
+import type { ServerQuery } from './types.ts';
+
+export interface RefreshParts {
+  readonly conversation: Conversation;
+  readonly catalogues: Pick<CatalogueCache, 'current'>;
+  /** Name of the target. */
+  readonly target: string;
+  readonly query: ServerQuery;
+}
+
+const statementsSql = 'SELECT name, statement FROM pg_catalog.pg_prepared_statements';
+const cursorsSql = 'SELECT name, statement FROM pg_catalog.pg_cursors';
+
+/**
+ * Makes the conversation's state known again.
+ *
+ * @throws GatewayError when the server does not answer as it must; the state stays unknown.
+ */
+export async function refreshState(parts: RefreshParts): Promise<void> {
+  const { conversation, catalogues, query, target } = parts;
+  const { known, catalogueUnknown, isStale } = conversation;
+  const open = conversation.status === inTransaction ? 'open' : 'none';
+  if (conversation.namesUnknown) await verifyNames(conversation, query);
+  const state = readSessionState(await query(sessionStateSql));
+  let catalogue = known?.catalogue;
+  if (catalogue === undefined || catalogueUnknown || isStale) {
+    const why = known !== undefined && catalogueUnknown ? 'changed' : 'session';
+    catalogue = await catalogues.current(`${target}/${state.database}`, query, why, open);
+  }
+  conversation.learn(catalogue, state);
+}
+
+/** Keeps the names whose text on the server is the one that was judged. */
+async function verifyNames(conversation: Conversation, query: ServerQuery): Promise<void> {
+  const statements = pairs(await query(statementsSql));
+  conversation.statements.clear(
+    (prepared, name) => name !== '' && statements.get(name) !== prepared.source,
+  );
+  const cursors = pairs(await query(cursorsSql));
+  conversation.portals.clear((portal, name) => name !== '' && cursors.get(name) !== portal.source);
+  conversation.namesUnknown = false;
+}
+
+const pairs = (rows: readonly (readonly (string | null)[])[]): ReadonlyMap<string, string> =>
+  new Map(rows.map(([name, text]) => [name ?? '', text ?? '']));

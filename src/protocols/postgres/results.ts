@@ -1,0 +1,293 @@
+/**
+ * What happens to each column of a result: nothing, a mask, or a scan by content. Decided once a
+ * result, from three sources that are joined so that any of them can add a mask and none can take
+ * one away: the row description's own origin (table and attribute number), the analyser's lineage,
+ * and the masks of the policy in force.
+ *
+ * Invariant: where the origin of a value cannot be told while masks exist that it might be under,
+ * it is masked.
+ */
+import { GatewayError } from '#core/errors.ts';
+import type { ColumnMask, ContentScanner, MaskSet, Transform } from '#core/masking.ts';
+import type { FieldDescription, ResultFormats } from './codec/read.ts';
+import { textOf } from './codec/read.ts';
+import { type CellType, cellType } from './results-types.ts';
+import type { Catalogue, Relation } from './sql/catalogue.ts';
+import type { OutputColumn, SqlStatement } from './sql/types.ts';
+
+/** A row description as the server sent it. */
+export interface Description {
+  readonly fields: readonly FieldDescription[];
+}
+
+export interface ColumnPlan {
+  readonly action: 'pass' | 'mask' | 'scan';
+  readonly transform: Transform;
+  readonly type: CellType;
+  readonly binary: boolean;
+  /** The replacement when it is the same for every value; undefined when it is not. */
+  readonly constant: Uint8Array | null | undefined;
+  /** What the column's name says to the scanner. */
+  readonly hint: number;
+}
+
+export interface RowPlan {
+  /** The masks that it was made from; another set needs another plan. */
+  readonly masks: MaskSet;
+  /** Every cell of every row leaves as it is. */
+  readonly passes: boolean;
+  readonly columns: readonly ColumnPlan[];
+}
+
+/** What a plan is made from. */
+export interface PlanParts {
+  readonly statement: SqlStatement;
+  readonly lifted: readonly string[];
+  readonly masks: MaskSet;
+  readonly catalogue: Catalogue;
+}
+
+export const redact: Transform = { kind: 'redact' };
+const PARENTS_MAX = 32;
+const TEXT_OID = 25;
+
+/** Whether the statement can reach anything that a mask covers. */
+export function mayTouchMasked(statement: SqlStatement, masks: MaskSet): boolean {
+  if (masks.columns.length === 0) return false;
+  const { facts } = statement;
+  return facts.analysis !== 'complete' || facts.columns.some((column) => column.masked);
+}
+
+/** Whether rows of the statement can leave unread, whatever the server says of their columns. */
+export function needsNoPlan(statement: SqlStatement, masks: MaskSet): boolean {
+  if (masks.empty || statement.output?.length === 0) return true;
+  if (masks.content !== undefined || statement.facts.analysis !== 'complete') return false;
+  const clean = (column: OutputColumn): boolean => !column.unknown && column.sources.length === 0;
+  return !mayTouchMasked(statement, masks) && (statement.output?.every(clean) ?? true);
+}
+
+/** A plan that lets everything pass. */
+export const passPlan = (masks: MaskSet): RowPlan => ({ masks, passes: true, columns: [] });
+
+/** The plan of a result whose columns the server described. */
+export function planRows(
+  parts: PlanParts,
+  description: Description,
+  formats: ResultFormats | undefined,
+): RowPlan {
+  const { masks, statement } = parts;
+  const { fields } = description;
+  if (masks.empty) return passPlan(masks);
+  // Another number of columns than expected: what the analyser says is not of this result.
+  const output = statement.output?.length === fields.length ? statement.output : undefined;
+  const columns = fields.map((field, index) => {
+    const transform = joined(parts, field, output?.[index]);
+    const binary = formatOf(field, formats, index, fields.length) === 1;
+    return columnPlan(masks, cellType(field.typeOid), binary, transform, field.name);
+  });
+  return { masks, passes: columns.every((column) => column.action === 'pass'), columns };
+}
+
+/** The plans of a COPY's columns, which the server names nowhere: from the analyser alone. */
+export function planCopy(
+  parts: PlanParts,
+  columns: number,
+  binary: boolean,
+): readonly ColumnPlan[] {
+  const { masks, statement } = parts;
+  const output = statement.output?.length === columns ? statement.output : undefined;
+  return Array.from({ length: columns }, (_, index) => {
+    const column = output?.[index];
+    const type = copyType(parts, column, binary);
+    return columnPlan(masks, type, binary, maskByLineage(parts, column), column?.name ?? '');
+  });
+}
+
+/** Lines have no types: what passes is text to the scanner, and what is masked may become NULL. */
+function copyType(parts: PlanParts, column: OutputColumn | undefined, binary: boolean): CellType {
+  const [schema = '', table = '', name] = (column?.direct ?? '').split('.');
+  const found = parts.catalogue.relation(schema, table)?.columns.find((each) => each.name === name);
+  if (found !== undefined) return cellType(found.typeOid);
+  const isMasked = column === undefined || column.unknown || column.sources.length > 0;
+  return binary || isMasked ? cellType(0) : cellType(TEXT_OID);
+}
+
+function formatOf(
+  field: FieldDescription,
+  formats: ResultFormats | undefined,
+  index: number,
+  count: number,
+): number {
+  if (formats === undefined) return field.format;
+  if (formats.length <= 1) return formats[0] ?? 0;
+  if (formats.length !== count) {
+    throw new GatewayError('SP_TARGET_PROTOCOL', { detail: 'formats that fit no column' });
+  }
+  return formats[index] ?? 0;
+}
+
+/** The plan of one column, `transform` undefined when no mask covers it. */
+export function columnPlan(
+  masks: MaskSet,
+  type: CellType,
+  binary: boolean,
+  transform: Transform | undefined,
+  name: string,
+): ColumnPlan {
+  if (transform !== undefined) {
+    const constant = isConstant(transform)
+      ? encodeCell(type, binary, replacement(masks, transform, type, undefined))
+      : undefined;
+    return { action: 'mask', transform, type, binary, constant, hint: 0 };
+  }
+  const hint = masks.content?.hint(name) ?? 0;
+  const action = masks.content !== undefined && isScanned(type, hint) ? 'scan' : 'pass';
+  return { action, transform: redact, type, binary, constant: undefined, hint };
+}
+
+/** Numbers, dates and the like hold no personal data that can be told, unless the name says so. */
+function isScanned(type: CellType, hint: number): boolean {
+  switch (type.kind) {
+    case 'text':
+    case 'json':
+    case 'bytes':
+    case 'other':
+      return true;
+    case 'integer':
+    case 'decimal':
+    case 'inet':
+      return hint !== 0;
+    default:
+      return false;
+  }
+}
+
+const isConstant = (transform: Transform): boolean =>
+  transform.kind === 'redact' || transform.kind === 'null' || transform.kind === 'fixed';
+
+function replacement(
+  masks: MaskSet,
+  transform: Transform,
+  type: CellType,
+  text: string | undefined,
+): string | null {
+  // An array is emptied, whatever the mask: that is valid for every element type.
+  if (type.elementOid !== 0) return transform.kind === 'null' ? null : '{}';
+  return masks.replace(transform, type.kind, text);
+}
+
+const encoder = new TextEncoder();
+
+function encodeCell(type: CellType, binary: boolean, text: string | null): Uint8Array | null {
+  if (text === null) return null;
+  // Never text in a typed binary cell: what has no binary form becomes NULL.
+  return binary ? (type.encode(text) ?? null) : encoder.encode(text);
+}
+
+/**
+ * What leaves in place of the value at `[start, end)`; undefined when it leaves as it is, null for
+ * SQL's NULL.
+ */
+export function maskedCell(
+  plan: ColumnPlan,
+  masks: MaskSet,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): Uint8Array | null | undefined {
+  if (plan.action === 'mask') {
+    if (plan.constant !== undefined) return plan.constant;
+    const { type, binary, transform } = plan;
+    const text = binary ? type.decode(bytes, start, end) : textOf(bytes, start, end);
+    return encodeCell(type, binary, replacement(masks, transform, type, text));
+  }
+  if (plan.action === 'scan' && masks.content !== undefined) {
+    return scannedCell(plan, masks, masks.content, bytes.subarray(start, end));
+  }
+  return undefined;
+}
+
+function scannedCell(
+  plan: ColumnPlan,
+  masks: MaskSet,
+  scanner: ContentScanner,
+  cell: Uint8Array,
+): Uint8Array | null | undefined {
+  const { type, binary, hint } = plan;
+  const { kind } = type;
+  if (!binary) return scanner.cell(cell, 0, cell.length, kind, hint);
+  if (kind === 'text' || kind === 'bytes') return scanner.cell(cell, 0, cell.length, kind, hint);
+  if (kind === 'other') {
+    // A hit inside a structure of lengths cannot be cut out of it.
+    return scanner.cell(cell, 0, cell.length, 'text', hint) === undefined ? undefined : null;
+  }
+  const text = type.decode(cell, 0, cell.length);
+  if (text === undefined) return null;
+  const value = encoder.encode(text);
+  const found = scanner.cell(value, 0, value.length, kind, hint);
+  if (found === undefined) return undefined;
+  const masked = type.encode(textOf(found, 0, found.length) ?? '');
+  return masked ?? encodeCell(type, binary, replacement(masks, redact, type, undefined));
+}
+
+/** What a cell above the limit leaves as, unread. */
+export const oversizeCell = (plan: ColumnPlan, masks: MaskSet): Uint8Array | null =>
+  encodeCell(plan.type, plan.binary, replacement(masks, redact, plan.type, undefined));
+
+/** The mask of one column, from where the server and the analyser say that it comes. */
+function joined(
+  parts: PlanParts,
+  field: FieldDescription,
+  output: OutputColumn | undefined,
+): Transform | undefined {
+  const origin = maskByOrigin(parts, field);
+  const lineage = maskByLineage(parts, output);
+  // An origin is exact: the value is that column's own. Lineage alone may say "derived from".
+  return origin ?? lineage;
+}
+
+function maskByLineage(parts: PlanParts, output: OutputColumn | undefined): Transform | undefined {
+  const { masks } = parts;
+  if (output === undefined) return mayTouchMasked(parts.statement, masks) ? redact : undefined;
+  if (output.unknown) return masks.columns.length > 0 ? redact : undefined;
+  const held = output.sources.filter((source) => !isLifted(parts, source, maskOf(masks, source)));
+  if (held.length === 0) return undefined;
+  const direct = output.direct === undefined ? undefined : maskOf(masks, output.direct);
+  return held.length === 1 && direct !== undefined ? direct.transform : redact;
+}
+
+const isLifted = (parts: PlanParts, column: string, mask: ColumnMask | undefined): boolean =>
+  parts.lifted.length > 0 &&
+  (parts.lifted.includes(column) || (mask !== undefined && parts.lifted.includes(mask.id)));
+
+function maskOf(masks: MaskSet, name: string): ColumnMask | undefined {
+  const [schema = '', table = '', column, ...more] = name.split('.');
+  // A name with a point in a part cannot be taken apart; without its mask the value is redacted.
+  return column === undefined || more.length > 0 ? undefined : masks.column(schema, table, column);
+}
+
+/** The mask on the column that the row description names, through tables it inherits from. */
+function maskByOrigin(parts: PlanParts, field: FieldDescription): Transform | undefined {
+  const { masks, catalogue } = parts;
+  if (field.tableOid === 0 || masks.columns.length === 0) return undefined;
+  const relation = catalogue.relationByOid(field.tableOid);
+  const column = relation?.columns.find((each) => each.attnum === field.attnum);
+  // System columns (negative numbers) hold nothing that a mask can be on.
+  if (relation !== undefined && field.attnum < 0) return undefined;
+  if (relation === undefined || column === undefined) return redact;
+  let seen = 0;
+  const queue: Relation[] = [relation];
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const mask = masks.column(next.schema, next.name, column.name);
+    const name = `${next.schema}.${next.name}.${column.name}`;
+    if (mask !== undefined && !isLifted(parts, name, mask)) return mask.transform;
+    seen += 1;
+    if (seen > PARENTS_MAX) return redact;
+    for (const oid of next.parentOids) {
+      const parent = catalogue.relationByOid(oid);
+      if (parent === undefined) return redact;
+      queue.push(parent);
+    }
+  }
+  return undefined;
+}
