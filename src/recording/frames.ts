@@ -34,8 +34,14 @@ const RECORD_ROOM = 256;
 /** A block takes no frames when it has been open for so long. */
 const BLOCK_US_MAX = 1_000_000;
 
-/** Memory of a block. */
-export type BlockMemory = Uint8Array<ArrayBuffer>;
+/**
+ * Memory of a block, shared with the recording thread: sending it costs a number, not a transfer,
+ * and the collector is not told of 64 KiB more each time.
+ */
+export interface BlockMemory {
+  readonly id: number;
+  readonly bytes: Uint8Array<SharedArrayBuffer>;
+}
 
 /** Where blocks come from and go back to. */
 export interface BlockPool {
@@ -48,18 +54,26 @@ export class RecyclingPool implements BlockPool {
   readonly #small: BlockMemory[] = [];
   readonly #large: BlockMemory[] = [];
   readonly #keep: number;
+  readonly #dropped: (id: number) => void;
+  #id = 0;
 
-  constructor(keep: number) {
+  /** @param dropped - told the id of a block that is not kept. */
+  constructor(keep: number, dropped: (id: number) => void) {
     this.#keep = keep;
+    this.#dropped = dropped;
   }
 
   take(bytes: number): BlockMemory {
-    return this.#list(bytes).pop() ?? new Uint8Array(bytes);
+    const kept = this.#list(bytes).pop();
+    if (kept !== undefined) return kept;
+    this.#id += 1;
+    return { id: this.#id, bytes: new Uint8Array(new SharedArrayBuffer(bytes)) };
   }
 
   give(block: BlockMemory): void {
-    const list = this.#list(block.length);
+    const list = this.#list(block.bytes.length);
     if (list.length < this.#keep) list.push(block);
+    else this.#dropped(block.id);
   }
 
   #list(bytes: number): BlockMemory[] {
@@ -79,12 +93,14 @@ export interface FrameOwner {
 }
 
 const encoder = new TextEncoder();
-const none: BlockMemory = new Uint8Array(0);
+const none: BlockMemory = { id: 0, bytes: new Uint8Array(new SharedArrayBuffer(0)) };
 
 /** Writes frames into the open block of one session. */
 export class FrameWriter {
   readonly #owner: FrameOwner;
-  #memory: BlockMemory = none;
+  #block: BlockMemory = none;
+  /** The block's bytes. */
+  #memory: Uint8Array = none.bytes;
   #used = 0;
   #startedUs = 0;
   /** Where the header of the open record's current frame stands. */
@@ -102,7 +118,7 @@ export class FrameWriter {
   }
 
   /** The open block; empty when there is none. */
-  get memory(): BlockMemory {
+  get memory(): Uint8Array {
     return this.#memory;
   }
 
@@ -113,10 +129,10 @@ export class FrameWriter {
 
   /** Takes the open block away; the next frame opens another. */
   take(): BlockMemory {
-    const memory = this.#memory;
-    this.#memory = none;
+    const block = this.#block;
+    this.#use(none);
     this.#used = 0;
-    return memory;
+    return block;
   }
 
   /** Copies `bytes[start, end)` into data frames, and counts them. */
@@ -239,17 +255,22 @@ export class FrameWriter {
   }
 
   #openBlock(nowUs: number): void {
-    this.#memory = this.#owner.pool.take(SMALL_BLOCK_BYTES);
+    this.#use(this.#owner.pool.take(SMALL_BLOCK_BYTES));
     this.#used = 0;
     this.#startedUs = nowUs;
     this.#owner.opened();
   }
 
   #grow(): void {
-    const small = this.#memory;
-    this.#memory = this.#owner.pool.take(BLOCK_RAW_BYTES_MAX);
-    this.#memory.set(small.subarray(0, this.#used));
+    const small = this.#block;
+    this.#use(this.#owner.pool.take(BLOCK_RAW_BYTES_MAX));
+    this.#memory.set(small.bytes.subarray(0, this.#used));
     this.#owner.pool.give(small);
+  }
+
+  #use(block: BlockMemory): void {
+    this.#block = block;
+    this.#memory = block.bytes;
   }
 
   #header(kind: number, length: number, nowUs: number): void {

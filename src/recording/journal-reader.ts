@@ -1,6 +1,6 @@
 /**
- * Reads a segment of the journal. The bytes may be torn anywhere: reading stops at the first record
- * that is not whole, and says so.
+ * Reads a segment of the journal. The bytes may be torn anywhere: a record counts when its checksum
+ * holds, and a gap between records is told.
  */
 import { crc32 } from 'node:zlib';
 import { BLOCK_RAW_BYTES_MAX, readUint53, TAG_BYTES } from './format.ts';
@@ -21,6 +21,8 @@ export interface JournalRecord {
   readonly entry: SalvagedEntry;
   /** The whole record, to set aside what fits nowhere. */
   readonly bytes: Uint8Array;
+  /** Where in the segment it ends. */
+  readonly end: number;
 }
 
 /** Bytes of a block that did not reach its recording. */
@@ -35,25 +37,40 @@ export interface SalvagedEntry {
   readonly body: Uint8Array;
 }
 
-/** @returns the records in order, and how many bytes at the end are no whole record. */
-export function readSegment(bytes: Uint8Array): {
-  readonly records: readonly JournalRecord[];
-  readonly tornBytes: number;
-} {
+const MAGIC = Buffer.from('SPJ1');
+
+/**
+ * Reads a segment. Files are used again, so behind the last record there may be older ones, of
+ * another number: they are passed over.
+ *
+ * @returns the records in order, and whether one that is not whole stands between them.
+ */
+export function readSegment(
+  bytes: Uint8Array,
+  number: number,
+): { readonly records: readonly JournalRecord[]; readonly damaged: boolean } {
+  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   const records: JournalRecord[] = [];
+  let damaged = false;
   let at = 0;
-  for (;;) {
-    const record = readRecord(bytes.subarray(at));
-    if (record === undefined) return { records, tornBytes: bytes.length - at };
-    records.push(record);
+  while (at >= 0) {
+    const record = readRecord(bytes.subarray(at), number);
+    if (record === undefined) {
+      at = buffer.indexOf(MAGIC, at + 1);
+      continue;
+    }
+    const end = records.at(-1)?.end ?? 0;
+    damaged ||= at !== end;
+    records.push({ ...record, end: at + record.bytes.length });
     at += record.bytes.length;
   }
+  return { records, damaged };
 }
 
-function readRecord(bytes: Uint8Array): JournalRecord | undefined {
+function readRecord(bytes: Uint8Array, number: number): Omit<JournalRecord, 'end'> | undefined {
   if (bytes.length < RECORD_LEAD_BYTES + ENTRY_HEAD_BYTES) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (view.getUint32(0) !== RECORD_MAGIC) return undefined;
+  if (view.getUint32(0) !== RECORD_MAGIC || view.getUint32(16) !== number) return undefined;
   const bodyBytes = view.getUint32(8);
   const idBytes = view.getUint8(13);
   if (bodyBytes > BLOCK_RAW_BYTES_MAX + TAG_BYTES || idBytes > SESSION_ID_BYTES_MAX) {

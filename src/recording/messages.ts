@@ -1,6 +1,5 @@
 /** What the data path's thread and the recording thread say to each other. */
 import type { KeyObject } from 'node:crypto';
-import type { BlockMemory } from './frames.ts';
 import type { SealFacts } from './documents.ts';
 import type { RecoveredRecording, RecoveryRequest } from './recovery.ts';
 
@@ -22,10 +21,14 @@ export type ToThread =
   | {
       readonly op: 'block';
       readonly slot: number;
-      readonly memory: BlockMemory;
+      readonly memory: number;
+      /** The memory itself, the first time that the thread is sent it. */
+      readonly shared: SharedArrayBuffer | undefined;
       readonly used: number;
       readonly startedUs: number;
     }
+  /** The memory is not used again. */
+  | { readonly op: 'forget'; readonly memory: number }
   | {
       readonly op: 'seal';
       readonly slot: number;
@@ -39,7 +42,7 @@ export type ToThread =
 /** From the recording thread, in the order of what was asked. */
 export type FromThread =
   | { readonly op: 'opened'; readonly slot: number }
-  | { readonly op: 'written'; readonly slot: number; readonly memory: BlockMemory }
+  | { readonly op: 'written'; readonly slot: number; readonly memory: number }
   | {
       readonly op: 'sealed';
       readonly slot: number;

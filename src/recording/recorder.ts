@@ -25,7 +25,7 @@ import type { Random } from '#core/random.ts';
 import { encodeContext, type EncryptionNote, type SealFacts } from './documents.ts';
 import { CIPHER_NAME, deriveKeys, FILE_KEY_BYTES, wrapFileKey } from './encryption.ts';
 import { freeBytes } from './free-space.ts';
-import { type BlockPool, RecyclingPool } from './frames.ts';
+import { type BlockMemory, type BlockPool, RecyclingPool } from './frames.ts';
 import { DOCUMENT_BYTES_MAX } from './format.ts';
 import { Journal, type JournalFiles, systemJournalFiles } from './journal.ts';
 import type { SigningKey } from './keys.ts';
@@ -73,7 +73,7 @@ const POOL_BLOCKS = 256;
 export class Recorder implements TapeHost {
   readonly clock: Clock;
   readonly limits: Limits;
-  readonly pool: BlockPool = new RecyclingPool(POOL_BLOCKS);
+  readonly pool: BlockPool;
   readonly journal: Journal;
   readonly #options: RecorderOptions;
   readonly #unlock: () => void;
@@ -99,6 +99,9 @@ export class Recorder implements TapeHost {
     this.#unlock = unlock;
     this.clock = options.clock;
     this.limits = options.limits;
+    this.pool = new RecyclingPool(POOL_BLOCKS, (memory) => {
+      this.#thread?.send({ op: 'forget', memory });
+    });
     const files = options.system?.journalFiles ?? systemJournalFiles;
     this.journal = new Journal(join(options.directory, 'journal'), files);
   }
@@ -208,7 +211,7 @@ export class Recorder implements TapeHost {
   }
 
   /** @internal for the tape */
-  send(tape: SessionTape, { memory, used, startedUs }: FullBlock): void {
+  send(tape: SessionTape, block: FullBlock): void {
     this.#open.delete(tape);
     const { recorderTotalBytesMax } = this.limits;
     if (this.#flightBytes > 2 * recorderTotalBytesMax) {
@@ -216,9 +219,9 @@ export class Recorder implements TapeHost {
       this.failed(error);
       throw error;
     }
-    this.#flightBytes += memory.length;
+    this.#flightBytes += block.memory.bytes.length;
     if (this.#flightBytes > recorderTotalBytesMax) this.#behind = true;
-    this.#thread?.send({ op: 'block', slot: tape.slot, memory, used, startedUs });
+    this.#thread?.sendBlock(tape.slot, block);
   }
 
   /** @internal for the tape */
@@ -347,11 +350,12 @@ export class Recorder implements TapeHost {
     };
   }
 
-  #written(slot: number, memory: Uint8Array<ArrayBuffer>): void {
-    this.#flightBytes -= memory.length;
+  #written(slot: number, memory: BlockMemory): void {
+    const { length } = memory.bytes;
+    this.#flightBytes -= length;
     this.pool.give(memory);
     const tape = this.#tapes.get(slot);
-    if (tape !== undefined && tape.failure === undefined) tape.written(memory.length);
+    if (tape !== undefined && tape.failure === undefined) tape.written(length);
     if (!this.#behind || this.#flightBytes > this.limits.recorderTotalBytesMax / 2) return;
     this.#behind = false;
     for (const other of this.#tapes.values()) other.ready();

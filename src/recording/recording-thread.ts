@@ -4,6 +4,8 @@
  */
 import { Worker } from 'node:worker_threads';
 import { GatewayError } from '#core/errors.ts';
+import type { BlockMemory } from './frames.ts';
+import type { FullBlock } from './tape.ts';
 import type { FromThread, ThreadData, ToThread } from './messages.ts';
 
 /** What comes back for one session. */
@@ -11,7 +13,7 @@ export type ThreadAnswer = Extract<FromThread, { op: 'opened' | 'sealed' | 'reco
 
 /** Who is told what was not asked for by a promise. */
 export interface ThreadOwner {
-  written(slot: number, memory: Uint8Array<ArrayBuffer>): void;
+  written(slot: number, memory: BlockMemory): void;
   /** A write failed; `slot` undefined: the thread is gone, or recovery failed. */
   failed(slot: number | undefined, error: GatewayError): void;
 }
@@ -31,6 +33,8 @@ export class RecordingThread {
   readonly #worker: Worker;
   readonly #owner: ThreadOwner;
   readonly #waiting = new Map<number, Waiting>();
+  /** What the thread was sent, by id. */
+  readonly #memories = new Map<number, BlockMemory>();
   #gone: GatewayError | undefined;
 
   constructor(data: ThreadData, owner: ThreadOwner) {
@@ -46,10 +50,18 @@ export class RecordingThread {
     return this.#gone === undefined;
   }
 
-  /** Sends; the memory of a block goes over to the thread. */
-  send(message: ToThread): void {
-    if (message.op === 'block') this.#worker.postMessage(message, [message.memory.buffer]);
-    else this.#worker.postMessage(message);
+  /** Sends what needs no answer. */
+  send(message: Extract<ToThread, { op: 'drop' | 'forget' }>): void {
+    if (message.op === 'forget') this.#memories.delete(message.memory);
+    this.#worker.postMessage(message);
+  }
+
+  /** Sends a block; its memory is the thread's until `written` gives it back. */
+  sendBlock(slot: number, { memory, used, startedUs }: FullBlock): void {
+    const shared = this.#memories.has(memory.id) ? undefined : memory.bytes.buffer;
+    this.#memories.set(memory.id, memory);
+    const message: ToThread = { op: 'block', slot, memory: memory.id, shared, used, startedUs };
+    this.#worker.postMessage(message);
   }
 
   /** Sends, and resolves with the answer to it; one question a session at a time. */
@@ -61,7 +73,7 @@ export class RecordingThread {
         return;
       }
       this.#waiting.set(slot, { resolve, reject });
-      this.send(message);
+      this.#worker.postMessage(message);
     });
   }
 
@@ -74,9 +86,11 @@ export class RecordingThread {
 
   #take(message: FromThread): void {
     switch (message.op) {
-      case 'written':
-        this.#owner.written(message.slot, message.memory);
+      case 'written': {
+        const memory = this.#memories.get(message.memory);
+        if (memory !== undefined) this.#owner.written(message.slot, memory);
         return;
+      }
       case 'failed': {
         const code = message.space ? 'SP_RECORDING_SPACE' : 'SP_RECORDING_FAILED';
         const error = new GatewayError(code, { detail: message.message });

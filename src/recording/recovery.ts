@@ -36,7 +36,7 @@ import {
   SIGNATURE_BYTES,
 } from './format.ts';
 import { optionalTextOf, textOf } from './json.ts';
-import { segmentNames } from './journal.ts';
+import { segmentNames, segmentNumber } from './journal.ts';
 import { type JournalRecord, readSegment, type SalvagedEntry } from './journal-reader.ts';
 import { OPEN_SUFFIX, SEALED_SUFFIX } from './messages.ts';
 import { type BlockSigner, BlockWriter, type Position } from './writer.ts';
@@ -138,7 +138,7 @@ class JournalRemains {
     this.#unfinished = unfinished;
   }
 
-  /** @returns whether a segment held bytes that are no whole record. */
+  /** @returns whether a segment lacks a record between others. */
   distribute(): boolean {
     const { journal } = this.#request;
     const finished = new Set<string>();
@@ -147,9 +147,9 @@ class JournalRemains {
     for (const name of segmentNames(journal)) {
       const bytes = readFileSync(join(journal, name));
       if (bytes.length > SEGMENT_READ_MAX) throw new Error(`${name} is too large for a segment`);
-      const { records, tornBytes } = readSegment(bytes);
-      // A process that was killed in mid-write leaves less than a record: nobody relied on it.
-      torn ||= tornBytes > BLOCK_RAW_BYTES_MAX + BLOCK_HEADER_BYTES;
+      // What a process that was killed in mid-write leaves at the end is no damage.
+      const { records, damaged } = readSegment(bytes, segmentNumber(name));
+      torn ||= damaged;
       for (const record of records) {
         if (record.finished) finished.add(record.session);
         else if (this.#unfinished.get(record.session)?.salvage(record) === undefined) {

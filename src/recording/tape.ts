@@ -185,7 +185,7 @@ export class SessionTape implements Tape {
     this.#segment = undefined;
     this.#committed = 0;
     this.#block += 1;
-    this.#flightBytes += memory.length;
+    this.#flightBytes += memory.bytes.length;
     if (this.#flightBytes > limits.recorderBytesMax) this.#behind = true;
     this.#host.send(this, { memory, used, startedUs });
   }

@@ -25,6 +25,7 @@ interface OpenRecording {
   readonly writer: BlockWriter;
 }
 
+type BlockRequest = Extract<ToThread, { op: 'block' }>;
 type OpenRequest = Extract<ToThread, { op: 'open' }>;
 type SealRequest = Extract<ToThread, { op: 'seal' }>;
 
@@ -33,6 +34,8 @@ const port = parentPort;
 const data: ThreadData = workerData;
 const signer: BlockSigner = { keyId: data.keyId, privateKey: data.privateKey };
 const recordings = new Map<number, OpenRecording>();
+/** Blocks' memory by id, shared with the data path's thread. */
+const memories = new Map<number, Uint8Array>();
 
 const tell = (message: FromThread): void => port.postMessage(message);
 
@@ -47,7 +50,7 @@ port.on('message', (message: ToThread) => {
   try {
     handle(message);
   } catch (thrown) {
-    const slot = message.op === 'recover' ? undefined : message.slot;
+    const slot = 'slot' in message ? message.slot : undefined;
     if (slot !== undefined) drop(slot);
     tellFailure(message.op, slot, thrown);
   }
@@ -58,15 +61,12 @@ function handle(message: ToThread): void {
     case 'open':
       openRecording(message);
       return;
-    case 'block': {
-      const { memory, used, startedUs } = message;
-      const raw = memory.subarray(0, used);
-      recordings.get(message.slot)?.writer.append({ type: 'frames', flags: 0, startedUs, raw });
-      // A session that failed gets its memory back all the same; it was told.
-      const answer: FromThread = { op: 'written', slot: message.slot, memory };
-      port.postMessage(answer, [memory.buffer]);
+    case 'block':
+      writeBlock(message);
       return;
-    }
+    case 'forget':
+      memories.delete(message.memory);
+      return;
     case 'seal':
       seal(message);
       return;
@@ -77,6 +77,15 @@ function handle(message: ToThread): void {
       tell({ op: 'recovered', recordings: recoverDirectory(message.request, signer) });
       return;
   }
+}
+
+function writeBlock({ slot, memory, shared, used, startedUs }: BlockRequest): void {
+  if (shared !== undefined) memories.set(memory, new Uint8Array(shared));
+  const raw = memories.get(memory)?.subarray(0, used);
+  if (raw === undefined) throw new Error(`memory ${memory} was never shared`);
+  // Blocks of a session that failed are passed over; it was told.
+  recordings.get(slot)?.writer.append({ type: 'frames', flags: 0, startedUs, raw });
+  tell({ op: 'written', slot, memory });
 }
 
 function openRecording({ slot, path, context, key }: OpenRequest): void {
