@@ -90,7 +90,8 @@ const listener: z.ZodType<ListenerConfig> = z.strictObject({
 });
 
 const account = z.strictObject({
-  name,
+  /** As grants and clients name it; `*` stands for every name that has no entry of its own. */
+  name: z.string().regex(/^[^\p{C}@]{1,128}$/u, 'no control characters and no @'),
   username: z.string().min(1).optional(),
   password: secretReference.optional(),
   clientCertificate: z.string().optional(),
