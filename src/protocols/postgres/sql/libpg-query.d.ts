@@ -8,6 +8,9 @@ declare module 'libpg-query/wasm/libpg-query.js' {
     /** Takes a NUL-terminated UTF-8 text; gives a pointer to `PgQueryParseResult`, or 0. */
     _wasm_parse_query_raw(text: number): number;
     _wasm_free_parse_result(result: number): void;
+    /** Gives a pointer to the tokens as JSON, or to an error message. */
+    _wasm_scan(text: number): number;
+    _wasm_free_string(pointer: number): void;
   }
 
   export interface ModuleOptions {

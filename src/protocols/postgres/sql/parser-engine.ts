@@ -69,20 +69,50 @@ export class ParserEngine {
    * @throws whatever WebAssembly throws; then drop the engine.
    */
   parse(text: string): EngineResult {
+    const bytes = this.#encoder.encode(text);
+    const result = this.#parse(bytes);
+    if (result.kind === 'json' || !(text.includes('--') || text.includes('/*'))) return result;
+    // libpg-query's scanner hands comments to the grammar, which the server's does not. Where the
+    // server looks one token ahead (`NOT /* x */ IN`), or joins the parts of a string, a comment
+    // between makes it fail on what the server takes.
+    const blank = this.#withoutComments(bytes);
+    const retried = blank === undefined ? result : this.#parse(blank);
+    return retried.kind === 'json' ? retried : result;
+  }
+
+  #parse(bytes: Uint8Array): EngineResult {
     const module = this.#module;
-    const size = text.length * 3 + 1;
-    const pointer = module._malloc(size);
-    if (pointer === 0) throw new RangeError('no memory for the text');
-    const room = module.HEAPU8.subarray(pointer, pointer + size);
-    const { read, written } = this.#encoder.encodeInto(text, room);
-    if (read !== text.length || written >= size) throw new RangeError('the text was cut');
-    room[written] = 0;
+    const pointer = this.#place(bytes);
     const result = module._wasm_parse_query_raw(pointer);
     if (result === 0) throw new RangeError('no result');
     const outcome = this.#read(result);
     module._free(pointer);
     module._wasm_free_parse_result(result);
     return outcome;
+  }
+
+  /** A copy with spaces for comments, or undefined when that could be wrong. */
+  #withoutComments(bytes: Uint8Array): Uint8Array | undefined {
+    const module = this.#module;
+    const pointer = this.#place(bytes);
+    const scanned = module._wasm_scan(pointer);
+    if (scanned === 0) throw new RangeError('no result');
+    const json = this.#string(scanned);
+    module._free(pointer);
+    module._wasm_free_string(scanned);
+    const tokens = readTokens(json);
+    return tokens === undefined ? undefined : blanked(bytes, tokens);
+  }
+
+  /** Copies a text into the module's memory, with the NUL that ends it. */
+  #place(bytes: Uint8Array): number {
+    const pointer = this.#module._malloc(bytes.length + 1);
+    if (pointer === 0) throw new RangeError('no memory for the text');
+    // Only now: making room may have replaced the memory.
+    const heap = this.#module.HEAPU8;
+    heap.set(bytes, pointer);
+    heap[pointer + bytes.length] = 0;
+    return pointer;
   }
 
   #read(result: number): EngineResult {
@@ -113,4 +143,57 @@ export class ParserEngine {
     if (end === -1) throw new RangeError('a string without an end');
     return this.#decoder.decode(heap.subarray(address, end));
   }
+}
+
+interface Token {
+  readonly start: number;
+  readonly end: number;
+  readonly isComment: boolean;
+}
+
+/** Undefined for an error message, and for texts whose control characters make it no JSON. */
+function readTokens(json: string): readonly Token[] | undefined {
+  let root: unknown;
+  try {
+    root = JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+  const tokens = isObject(root) ? root['tokens'] : undefined;
+  if (!Array.isArray(tokens)) return undefined;
+  return tokens.map((token: unknown) => {
+    if (!isObject(token)) throw new TypeError('not a token');
+    const { start = 0, end, tokenName } = token;
+    if (typeof start !== 'number' || typeof end !== 'number') throw new TypeError('no place');
+    return { start, end, isComment: tokenName === 'SQL_COMMENT' || tokenName === 'C_COMMENT' };
+  });
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const quote = 0x27;
+const space = 0x20;
+
+/**
+ * Puts spaces in the place of comments. Not when a comment stands between two strings: the server
+ * may join them, and then what the second is, and so what is a comment behind it, is not what this
+ * scanner says.
+ */
+function blanked(bytes: Uint8Array, tokens: readonly Token[]): Uint8Array | undefined {
+  const copy = bytes.slice();
+  let before: Token | undefined;
+  let commented = false;
+  for (const token of tokens) {
+    if (token.isComment) {
+      copy.fill(space, token.start, token.end);
+      commented = true;
+      continue;
+    }
+    const joins = before !== undefined && bytes[before.end - 1] === quote;
+    if (commented && joins && bytes[token.start] === quote) return undefined;
+    before = token;
+    commented = false;
+  }
+  return copy;
 }
