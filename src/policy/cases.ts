@@ -6,6 +6,7 @@ import type { Command, SessionContext } from '#core/command.ts';
 import type { ColumnFact, Facts, ObjectFact } from '#core/facts.ts';
 import { asEpochMs, asId, type EpochMs } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
+import type { PolicyAnalyser, PolicyTestResult } from '#core/ports/policy-tools.ts';
 import type { AnalysedCommand } from '#core/protocol.ts';
 import type { ProtocolName, Target } from '#core/target.ts';
 import { bind, contextValues, factsValue } from './bindings.ts';
@@ -36,22 +37,6 @@ export interface PolicyCase {
   readonly line: number;
   readonly source: CaseSource;
 }
-
-/** What became of one test. */
-export interface CaseResult {
-  /** `file:line name`, or `template name: case`. */
-  readonly name: string;
-  readonly ok: boolean;
-  /** What was expected and what came, when they differ. */
-  readonly message: string;
-}
-
-/** Analyses an `input` as the protocol would; absent when no analyser is at hand. */
-export type CaseAnalyser = (
-  protocol: ProtocolName,
-  input: unknown,
-  context: SessionContext,
-) => Promise<readonly AnalysedCommand[]>;
 
 /** Words of a test that can never occur. */
 export function caseFaults(test: CaseSource): readonly { path: Path; message: string }[] {
@@ -88,9 +73,9 @@ export function caseFaults(test: CaseSource): readonly { path: Path; message: st
 export async function runCases(
   policy: PolicySet,
   cases: readonly PolicyCase[],
-  analyse?: CaseAnalyser,
-): Promise<readonly CaseResult[]> {
-  const results: CaseResult[] = [];
+  analyse?: PolicyAnalyser,
+): Promise<readonly PolicyTestResult[]> {
+  const results: PolicyTestResult[] = [];
   for (const each of cases) results.push(await runCase(policy, each, analyse));
   return results;
 }
@@ -98,8 +83,8 @@ export async function runCases(
 async function runCase(
   policy: PolicySet,
   { file, line, source }: PolicyCase,
-  analyse: CaseAnalyser | undefined,
-): Promise<CaseResult> {
+  analyse: PolicyAnalyser | undefined,
+): Promise<PolicyTestResult> {
   const name = `${file}:${line} ${source.name}`;
   const context = caseContext(source);
   const analysed = await caseFacts(source, context, analyse);
@@ -129,7 +114,7 @@ export function stricter<V extends { readonly outcome: keyof typeof severity }>(
 async function caseFacts(
   source: CaseSource,
   context: SessionContext,
-  analyse: CaseAnalyser | undefined,
+  analyse: PolicyAnalyser | undefined,
 ): Promise<readonly AnalysedCommand[] | string> {
   const { command } = source;
   if (command.facts !== undefined) return [{ text: command.text, facts: fillFacts(command.facts) }];
@@ -142,7 +127,7 @@ async function caseFacts(
 }
 
 /** Checks the templates that ship with the gateway against their own cases. */
-export function runTemplateCases(): readonly CaseResult[] {
+export function runTemplateCases(): readonly PolicyTestResult[] {
   const context = plainContext('postgres');
   return [...templates].flatMap(([name, template]) =>
     template.cases.map((each) => {

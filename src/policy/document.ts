@@ -201,7 +201,8 @@ const mask = strict({
   unless: maskMatch.optional(),
 });
 
-const facts = strict({
+/** The facts of a test, a request or a recording. */
+export const factsSchema: z.ZodType<FactsSource> = strict({
   effects: z.array(word).optional(),
   objects: z.array(strict({ kind: word, name: word, access: word })).optional(),
   columns: z.array(strict({ name: word, use: word, masked: z.boolean() })).optional(),
@@ -212,7 +213,8 @@ const facts = strict({
   fingerprint: z.string().optional(),
 });
 
-const identity = strict({
+/** The identity of a test or a request. */
+export const identitySchema: z.ZodType<IdentitySource> = strict({
   id: word.optional(),
   kind: z.enum(['workload', 'human']).optional(),
   groups: z.array(word).optional(),
@@ -230,10 +232,10 @@ const testCase = strict({
     account: word.default('account'),
     namespace: z.string().default('database'),
     kind: z.enum(['execute', 'prepare']).default('execute'),
-    identity: identity.optional(),
+    identity: identitySchema.optional(),
     text: z.string().default(''),
     input: z.unknown().optional(),
-    facts: facts.optional(),
+    facts: factsSchema.optional(),
     at: z.iso.datetime({ offset: true }).optional(),
   }),
   expect: z.union([outcome, strict({ outcome, rule: word.optional() })]),

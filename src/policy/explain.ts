@@ -1,27 +1,16 @@
 /** Says of each rule whether it matches a command and why, in words. Cold: for people. */
 import type { SessionContext } from '#core/command.ts';
-import type { Outcome } from '#core/verdict.ts';
+import type { ExplainedRule } from '#core/ports/policy-tools.ts';
 import type { Bindings } from './bindings.ts';
 import { mismatch } from './match.ts';
 import type { CompiledRule } from './rule.ts';
-
-export interface RuleExplanation {
-  readonly rule: string;
-  readonly outcome: Outcome;
-  readonly mode: 'enforce' | 'observe';
-  /** `file:line` */
-  readonly where: string;
-  readonly matched: boolean;
-  /** Why it matched or not: the part that decided. */
-  readonly because: string;
-}
 
 /** Explains one rule against one command. */
 export function explainRule(
   rule: CompiledRule,
   context: SessionContext,
   bindings: Bindings,
-): RuleExplanation {
+): ExplainedRule {
   const answer = judge(rule, context, bindings);
   return {
     rule: rule.id,
@@ -36,7 +25,7 @@ function judge(
   rule: CompiledRule,
   context: SessionContext,
   bindings: Bindings,
-): Pick<RuleExplanation, 'matched' | 'because'> {
+): Pick<ExplainedRule, 'matched' | 'because'> {
   const { identity, target, account } = context;
   const why = mismatch(rule.match, { identity, target, account });
   if (why !== undefined) return { matched: false, because: why };

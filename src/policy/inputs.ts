@@ -83,13 +83,15 @@ const accesses: Readonly<Record<Access, true>> = {
   execute: true,
 };
 
-const columnUses: Readonly<Record<ColumnUse, true>> = {
-  return: true,
-  filter: true,
-  order: true,
-  group: true,
-  copy: true,
-  write: true,
+/** Every use of a column with its meaning. */
+export const columnUses: Readonly<Record<ColumnUse, string>> = {
+  return: 'comes back in the result (masked, if it has a mask)',
+  filter: 'decides which rows count',
+  order: 'decides their order',
+  group: 'decides how they are grouped or told apart',
+  copy: 'goes where it can be read later: a table, a setting, a message',
+  write: 'is written',
+  compute: 'goes into an expression, which may fail and then tell what it was given',
 };
 
 const analyses: Readonly<Record<Analysis, true>> = { complete: true, partial: true, opaque: true };

@@ -16,6 +16,7 @@ import type { EpochMs, PolicyVersion } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import { policyLimits } from '#core/limits.ts';
 import type { MaskRule } from '#core/masking.ts';
+import type { ExplainedRule } from '#core/ports/policy-tools.ts';
 import type { Target } from '#core/target.ts';
 import type { HoldRequirement, HoldTerms, Outcome, Verdict } from '#core/verdict.ts';
 import {
@@ -27,7 +28,7 @@ import {
   hourOf,
   weekdayOf,
 } from './bindings.ts';
-import { explainRule, type RuleExplanation } from './explain.ts';
+import { explainRule } from './explain.ts';
 import { mismatch } from './match.ts';
 import type { CompiledMask, CompiledRule } from './rule.ts';
 
@@ -96,6 +97,10 @@ export class PolicySet {
     return this.#rules.map(({ id }) => id);
   }
 
+  get maskIds(): readonly string[] {
+    return this.#masks.map(({ rule }) => rule.id);
+  }
+
   /** Judges one command. Never throws; costs a lookup when its facts were judged before. */
   decide(command: Command, now: EpochMs): Verdict {
     const plan = this.#plan(command.context);
@@ -133,7 +138,7 @@ export class PolicySet {
   }
 
   /** Every rule with whether it matches and why, most restrictive first. For people; not cached. */
-  explain(command: Command, now: EpochMs): readonly RuleExplanation[] {
+  explain(command: Command, now: EpochMs): readonly ExplainedRule[] {
     const { context } = command;
     const values = contextValues(context);
     const bindings = bind(values, factsValue(command.facts), command, now);

@@ -162,8 +162,12 @@ const bulkExport: Template = anyEffect(
 );
 
 const maskedData: Template = {
-  doc: 'Uses masked columns in a way that tells something of their values: copies them, filters, orders or groups by them, or reads them without being fully understood.',
-  when: "facts.columns.exists(c, c.masked && (c.use in parameters.uses || facts.analysis != 'complete'))",
+  doc:
+    'Uses masked columns in a way that tells something of their values: copies them, filters, ' +
+    'orders or groups by them, or reads them without being fully understood.',
+  when:
+    'facts.columns.exists(c, c.masked && ' +
+    "(c.use in parameters.uses || facts.analysis != 'complete'))",
   reason: 'uses masked columns in a way that can reveal their values',
   parameters: {
     uses: {
@@ -186,6 +190,11 @@ const maskedData: Template = {
     {
       name: 'a masked column returned: it comes back masked',
       facts: { columns: [{ name: 'public.customers.ssn', use: 'return', masked: true }] },
+      matches: false,
+    },
+    {
+      name: 'a masked column in an expression: the result comes back masked',
+      facts: { columns: [{ name: 'public.customers.ssn', use: 'compute', masked: true }] },
       matches: false,
     },
     {

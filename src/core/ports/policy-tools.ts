@@ -1,0 +1,139 @@
+/**
+ * What `sallyport policy` works with. `policy/` implements it; the command line only prints.
+ */
+import type { SessionContext } from '../command.ts';
+import type { Facts } from '../facts.ts';
+import type { EpochMs } from '../ids.ts';
+import type { Identity } from '../identity.ts';
+import type { AnalysedCommand } from '../protocol.ts';
+import type { ProtocolName, Target } from '../target.ts';
+import type { Outcome } from '../verdict.ts';
+
+/** A policy file as it was read. */
+export interface PolicyText {
+  readonly path: string;
+  readonly text: string;
+}
+
+/** What is in a policy that loads, or all that is wrong with it, as `file:line:column: …`. */
+export type PolicyCheck =
+  | {
+      readonly ok: true;
+      readonly version: string;
+      readonly rules: number;
+      readonly masks: number;
+      readonly tests: number;
+    }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** What became of one test of a policy or a template. */
+export interface PolicyTestResult {
+  readonly name: string;
+  readonly ok: boolean;
+  /** What was expected and what came, when they differ. */
+  readonly message: string;
+}
+
+/** Analyses an input as its protocol would, with the masks that hold for the session. */
+export type PolicyAnalyser = (
+  protocol: ProtocolName,
+  input: unknown,
+  context: SessionContext,
+) => Promise<readonly AnalysedCommand[]>;
+
+/** What `explain` needs to know of the world. */
+export interface PolicyWorld {
+  readonly now: EpochMs;
+  /** The target of that name, as configured. */
+  target(name: string): Target | undefined;
+  /** An identity that the gateway has seen. */
+  identity(id: string): Promise<Identity | undefined>;
+  readonly analyse: PolicyAnalyser;
+}
+
+/** One rule and why it matches or not. */
+export interface ExplainedRule {
+  readonly rule: string;
+  readonly outcome: Outcome;
+  readonly mode: 'enforce' | 'observe';
+  /** `file:line` */
+  readonly where: string;
+  readonly matched: boolean;
+  readonly because: string;
+}
+
+/** One command of an input, judged. */
+export interface ExplainedCommand {
+  readonly text: string;
+  readonly facts: Facts;
+  readonly verdict: Outcome;
+  readonly rule: string;
+  readonly reason: string;
+  readonly observed: readonly { readonly rule: string; readonly outcome: Outcome }[];
+  readonly rules: readonly ExplainedRule[];
+}
+
+/** The answer to one request; the verdict is the strictest of its commands'. */
+export type Explanation =
+  | {
+      readonly ok: true;
+      readonly id: string | undefined;
+      readonly verdict: Outcome;
+      readonly rule: string;
+      readonly reason: string;
+      readonly policy: string;
+      /** Facts of the command that decided. */
+      readonly facts: Facts;
+      readonly commands: readonly ExplainedCommand[];
+    }
+  | { readonly ok: false; readonly id: string | undefined; readonly error: string };
+
+/** A command that was decided before, as far as rules look at it. */
+export interface PastCommand {
+  readonly id: string;
+  readonly at: EpochMs;
+  readonly identity: Identity;
+  readonly target: Target;
+  readonly account: string;
+  readonly namespace: string;
+  readonly session: string;
+  readonly kind: 'execute' | 'prepare';
+  readonly text: string;
+  readonly parameterCount: number;
+  readonly facts: Facts;
+  readonly verdict: { readonly outcome: Outcome; readonly rule: string };
+}
+
+/** A decision that another policy would have made differently. */
+export interface PolicyChange {
+  readonly command: PastCommand;
+  readonly before: { readonly outcome: Outcome; readonly rule: string };
+  readonly after: { readonly outcome: Outcome; readonly rule: string; readonly reason: string };
+}
+
+export interface PolicyTools {
+  check(files: readonly PolicyText[]): PolicyCheck;
+  /** The tests of the files, then those of the templates. Throws `SP_CONFIG` if it does not load. */
+  test(
+    files: readonly PolicyText[],
+    analyse: PolicyAnalyser | undefined,
+  ): Promise<readonly PolicyTestResult[]>;
+  /**
+   * A function that explains one request, an object with `input`, `target`, and if wanted `id`,
+   * `protocol`, `identity`, `account`, `namespace`, `kind`. Throws `SP_CONFIG` if it does not load.
+   */
+  explainer(
+    files: readonly PolicyText[],
+    world: PolicyWorld,
+  ): (request: unknown) => Promise<Explanation>;
+  /**
+   * What would change under `files`, against what was decided then.
+   *
+   * @param onCommand - called for each command that was looked at.
+   */
+  simulate(
+    files: readonly PolicyText[],
+    commands: AsyncIterable<PastCommand> | Iterable<PastCommand>,
+    onCommand: () => void,
+  ): AsyncIterable<PolicyChange>;
+}

@@ -1,0 +1,82 @@
+/**
+ * Runs a policy over commands that were decided before, and says which decisions would change.
+ * Only decisions: what other masks would have shown is not part of a recording.
+ */
+import type { Command, SessionContext } from '#core/command.ts';
+import { type Facts, opaqueFacts } from '#core/facts.ts';
+import { asId } from '#core/ids.ts';
+import type { PastCommand, PolicyChange } from '#core/ports/policy-tools.ts';
+import { factsSchema } from './document.ts';
+import { fillFacts } from './cases.ts';
+import { accessNames, analysisNames, columnUseNames, effectNames } from './inputs.ts';
+import type { PolicySet } from './policy-set.ts';
+
+/**
+ * Yields every change, in the order of the commands.
+ *
+ * @param before - the policy to compare with; what was decided then when it is undefined.
+ */
+export async function* simulate(
+  before: PolicySet | undefined,
+  after: PolicySet,
+  commands: AsyncIterable<PastCommand> | Iterable<PastCommand>,
+): AsyncGenerator<PolicyChange> {
+  for await (const past of commands) {
+    const command = commandOf(past);
+    const old = before?.decide(command, past.at) ?? past.verdict;
+    const { outcome, rule, reason } = after.decide(command, past.at);
+    if (outcome === old.outcome && rule === old.rule) continue;
+    yield {
+      command: past,
+      before: { outcome: old.outcome, rule: old.rule },
+      after: { outcome, rule, reason },
+    };
+  }
+}
+
+function commandOf(past: PastCommand): Command {
+  const context: SessionContext = {
+    session: asId(past.session),
+    protocol: past.target.protocol,
+    identity: past.identity,
+    target: past.target,
+    account: past.account,
+    namespace: past.namespace,
+    clientAddress: '',
+    clientName: '',
+    holdMode: 'wait',
+  };
+  const empty = { type: '', format: 'text', bytes: null } as const;
+  return {
+    id: asId(past.id),
+    context,
+    kind: past.kind,
+    text: past.text,
+    parameters: Array.from({ length: past.parameterCount }, () => empty),
+    state: '',
+    facts: past.facts,
+  };
+}
+
+/**
+ * Facts from the JSON in which a recording has them. What is not as expected (another release wrote
+ * it, say) becomes opaque: dropping a word that is not known would make a command look harmless.
+ */
+export function factsFromJson(text: string): Facts {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return opaqueFacts('the recorded facts are not JSON');
+  }
+  const facts = factsSchema.safeParse(parsed);
+  if (!facts.success) return opaqueFacts('the recorded facts have an unknown shape');
+  const { effects = [], objects = [], columns = [], analysis } = facts.data;
+  const known =
+    effects.every((word) => effectNames.includes(word)) &&
+    objects.every(({ access }) => accessNames.includes(access)) &&
+    columns.every(({ use }) => columnUseNames.includes(use)) &&
+    analysis !== undefined &&
+    analysisNames.includes(analysis);
+  return known ? fillFacts(facts.data) : opaqueFacts('the recorded facts have unknown words');
+}
