@@ -132,11 +132,6 @@ export class Credentials {
     };
   }
 
-  /** Answers false when there was nothing to revoke. */
-  revoke(id: CredentialId): Promise<boolean> {
-    return this.#parts.store.revoke(id, this.#parts.clock.now());
-  }
-
   #stillGood(record: CredentialRecord): CredentialRecord {
     if (record.revokedAt !== undefined) throw loginFailed('the credential is revoked');
     if (this.#parts.clock.now() >= record.expiresAt) {

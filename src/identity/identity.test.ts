@@ -26,6 +26,7 @@ import { Credentials, credentialIdOf, hashOfToken, newToken } from './credential
 import { EXCHANGE_GRANT, type ExchangeAnswer, TokenExchange } from './exchange.ts';
 import { Grants } from './grants.ts';
 import { LockSet } from './locks.ts';
+import { Revocation } from './revocation.ts';
 import { TokenVerifier } from './tokens.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sallyport-identity-'));
@@ -105,10 +106,19 @@ describe('credentials', () => {
       await refused(all.check(newToken(clock.now(), systemRandom).token)),
       /SP_LOGIN_FAILED: no such/,
     );
-    assert.equal(await all.revoke(record.id), true);
+    const revocation = new Revocation({ store: store.credentials, events, clock });
+    const revoked: string[] = [];
+    revocation.onRevoked((id) => revoked.push(id));
+    assert.equal(await revocation.revoke(record.id, 'people/bob'), true);
+    assert.equal(await revocation.revoke(record.id, 'people/bob'), false);
+    assert.deepEqual(revoked, [record.id]);
+    assert.deepEqual(events.types, ['credential.revoked']);
     assert.match(await refused(all.check(text)), /revoked/);
     const second = await all.issue({ ...order, expiresAt: asEpochMs(clock.now() + 5_000) });
+    const third = await all.issue({ ...order, expiresAt: order.identity.expiresAt });
     clock.pass(5_001);
+    assert.deepEqual(await revocation.revokeOf('ci/1001', 'people/bob'), [third.record.id]);
+    assert.match(await refused(all.check(third.token.reveal())), /revoked/);
     assert.match(await refused(all.check(second.token.reveal())), /SP_EXPIRED/);
     assert.match(await refused(all.verified(second.record.id)), /SP_EXPIRED/);
   });

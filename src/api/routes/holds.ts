@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import { GatewayError } from '#core/errors.ts';
+import { asId } from '#core/ids.ts';
+import type { HoldRecord } from '#core/ports/holds.ts';
+import { caller, route, type Route } from '../route.ts';
+import { hold, queryNumber, word } from '../schemas.ts';
+import type { ApiServices } from '../services.ts';
+
+const id = z.object({ id: word });
+const review = z
+  .strictObject({
+    reason: z.string().max(2_000).default(''),
+    digest: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/)
+      .describe('of the hold that was looked at; refused when it is another')
+      .optional(),
+  })
+  .prefault({});
+
+type Review = z.output<typeof review>;
+
+async function decide(
+  { approvals }: ApiServices,
+  call: Parameters<typeof caller>[0] & {
+    readonly params: { readonly id: string };
+    readonly body: Review;
+  },
+  decision: 'approve' | 'deny',
+): Promise<HoldRecord> {
+  const { digest, reason } = call.body;
+  const seen = await approvals.show(asId(call.params.id));
+  if (digest !== undefined && digest !== seen.digest) {
+    throw new GatewayError('SP_CONFLICT', { detail: 'the hold is for another command' });
+  }
+  return approvals.review(seen.id, caller(call), decision, reason);
+}
+
+/** Holds are whole commands with their parameters: for reviewers and auditors only. */
+export const holdRoutes: readonly Route[] = [
+  route({
+    method: 'GET',
+    path: '/v1/holds',
+    tag: 'holds',
+    summary:
+      'Commands that wait for approval, oldest first; with `recent`, the newest in any state',
+    access: ['reviewer', 'auditor', 'admin'],
+    query: z.object({ recent: queryNumber(0, 1_000) }),
+    answer: z.object({ holds: z.array(hold) }),
+    handle: async ({ approvals }, { query }) => ({
+      holds: query.recent === 0 ? approvals.list() : await approvals.recent(query.recent),
+    }),
+  }),
+  route({
+    method: 'GET',
+    path: '/v1/holds/{id}',
+    tag: 'holds',
+    summary: 'One held command, whole',
+    access: ['reviewer', 'auditor', 'admin'],
+    params: id,
+    answer: hold,
+    handle: ({ approvals }, { params }) => approvals.show(asId(params.id)),
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/holds/{id}/approve',
+    tag: 'holds',
+    summary: 'Approve exactly this command, once; the rule says who may',
+    access: ['reviewer', 'admin'],
+    params: id,
+    body: review,
+    answer: hold,
+    handle: (services, call) => decide(services, call, 'approve'),
+  }),
+  route({
+    method: 'POST',
+    path: '/v1/holds/{id}/deny',
+    tag: 'holds',
+    summary: 'Deny a held command',
+    access: ['reviewer', 'admin'],
+    params: id,
+    body: review,
+    answer: hold,
+    handle: (services, call) => decide(services, call, 'deny'),
+  }),
+];
