@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { type ErrorCode, GatewayError } from '#core/errors.ts';
 import { defaultLimits, type Limits } from '#core/limits.ts';
+import type { ProtocolName } from '#core/target.ts';
 import { durationMs, sizeBytes } from './units.ts';
 
 const name = z
@@ -35,7 +36,7 @@ export interface TlsServerConfig {
 
 export interface ListenerConfig {
   readonly name: string;
-  readonly protocol: 'postgres';
+  readonly protocol: ProtocolName;
   readonly address: ConfigAddress;
   readonly target?: string | undefined;
   readonly tls?: TlsServerConfig | undefined;
@@ -55,7 +56,7 @@ export interface AccountConfig {
 
 export interface TargetConfig {
   readonly name: string;
-  readonly protocol: 'postgres';
+  readonly protocol: ProtocolName;
   readonly address: ConfigAddress;
   readonly labels: Readonly<Record<string, string>>;
   readonly tls: {

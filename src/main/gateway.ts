@@ -22,6 +22,7 @@ import { LockSet } from '#identity/locks.ts';
 import { TokenVerifier } from '#identity/tokens.ts';
 import { chainOf, type OperatorLog } from '#ops/log.ts';
 import { protocols } from '#protocols/index.ts';
+import type { DirectoryArchive } from '#recording/archive.ts';
 import { loadSigningKey } from '#recording/keys.ts';
 import { Recorder } from '#recording/recorder.ts';
 import type { AdmissionParts } from '#session/admission.ts';
@@ -30,6 +31,7 @@ import { refuse } from '#session/gate.ts';
 import { LiveSessions } from '#session/live.ts';
 import { openEventWriter } from '#store/event-writer.ts';
 import { openStore, type Store } from '#store/store.ts';
+import { openArchive } from './archive.ts';
 import { maskingKey, maskSetFactory } from './masks.ts';
 import { LivePolicies, type PolicyFilesOptions, sha256Hex } from './policies.ts';
 import { checkSecrets, ConfiguredSecrets, createUpstream } from './ports.ts';
@@ -48,6 +50,7 @@ export interface Gateway {
   readonly store: Store;
   readonly events: EventLog;
   readonly credentials: Credentials;
+  readonly services: Services;
   /** Loads the policies again; answers whether what is on disk is in force. */
   reload(): boolean;
   /** Lets nobody in any more, waits for sessions up to the limit, ends the rest, stops. */
@@ -83,6 +86,7 @@ async function assemble(
     store,
     events,
     credentials,
+    services,
     reload: () => policies.reload(),
     drain: () => (draining ??= drain()),
   };
@@ -186,6 +190,7 @@ export interface Services {
   readonly live: LiveSessions;
   readonly recorder: Recorder;
   readonly admission: AdmissionParts;
+  readonly archive: DirectoryArchive;
   readonly drained: { flag: boolean };
 }
 
@@ -247,9 +252,11 @@ async function openServices(
     warn: (message, facts) => log.warn(message, facts),
   });
   await approvals.start();
+  stack.push('approvals', () => approvals.stop());
   const live = new LiveSessions({ locks, policies, clock, events });
   const recorder = await openRecorder(loaded, { live, events, store });
   stack.push('recorder', () => recorder.close());
+  const archive = openArchive(loaded, (draft) => events.commit(draft));
   const secrets = new ConfiguredSecrets(directory, process.env);
   checkSecrets(targets, secrets);
   const drained = { flag: false };
@@ -268,6 +275,7 @@ async function openServices(
     approvals,
     live,
     recorder,
+    archive,
     drained,
   };
   const admission: AdmissionParts = {

@@ -1,5 +1,100 @@
+/** Puts the services behind the API, and the API on its port. */
+import { createApi } from '#api/server.ts';
+import type { ApiServices } from '#api/services.ts';
+import { systemClock } from '#core/clock.ts';
+import { GatewayError } from '#core/errors.ts';
+import { asId, type CredentialId } from '#core/ids.ts';
+import { TokenExchange } from '#identity/exchange.ts';
+import { chainOf } from '#ops/log.ts';
 import type { Services, Stack } from './gateway.ts';
+import { readNamed } from './targets.ts';
 
-export async function serveApi(_services: Services, _stack: Stack): Promise<number> {
-  return 0;
+/** Starts the API; answers its port. */
+export async function serveApi(services: Services, stack: Stack): Promise<number> {
+  const { config, directory } = services.loaded;
+  const { address, tls } = config.api;
+  const api = createApi(apiServices(services), {
+    tls:
+      tls === undefined
+        ? undefined
+        : {
+            cert: readNamed(directory, tls.certificate, 'api'),
+            key: readNamed(directory, tls.key.replace(/^file:/, ''), 'api'),
+          },
+  });
+  try {
+    await api.listen({ host: address.host, port: address.port });
+  } catch (cause) {
+    const detail = `the API cannot listen on ${address.host}:${address.port}: is the port taken?`;
+    throw new GatewayError('SP_CONFIG', { detail, cause });
+  }
+  stack.push('api', () => api.close());
+  const bound = api.server.address();
+  return typeof bound === 'object' && bound !== null ? bound.port : address.port;
+}
+
+function apiServices(services: Services): ApiServices {
+  const { authenticator, approvals, locks, live, archive, store, events, log } = services;
+  return {
+    authenticator,
+    exchange: new TokenExchange({
+      tokens: services.tokens,
+      credentials: services.credentials,
+      spent: store.spentTokens,
+      grants: () => services.grants,
+      target: (name) => services.targets.get(name),
+      locks,
+      events,
+      clock: systemClock,
+    }),
+    approvals,
+    locks,
+    credentials: revocation(services),
+    sessions: live,
+    recordings: archive,
+    events: store.events,
+    eventLog: events,
+    health: {
+      async ready() {
+        const answers = await store.ping().then(
+          () => true,
+          () => false,
+        );
+        return [
+          { name: 'store', ok: answers },
+          { name: 'recorder', ok: services.recorder.refusal === undefined },
+          { name: 'accepting', ok: !services.drained.flag },
+        ];
+      },
+    },
+    clock: systemClock,
+    warn: (message, error) => log.warn(message, { error: chainOf(error) }),
+  };
+}
+
+/** Revoking a credential ends what came in with it. */
+function revocation({ store, live, events }: Services): ApiServices['credentials'] {
+  const ended = async (id: CredentialId, by: string): Promise<void> => {
+    live.endOfCredential(id);
+    await events.commit({
+      type: 'credential.revoked',
+      actor: by,
+      session: undefined,
+      target: undefined,
+      data: { credential: id },
+    });
+  };
+  return {
+    async revoke(id, by) {
+      const plain: CredentialId = asId(id);
+      if (!(await store.credentials.revoke(plain, systemClock.now()))) return false;
+      await ended(plain, by);
+      return true;
+    },
+    async revokeOf(identity, by) {
+      const ids = await store.credentials.revokeOf(identity, systemClock.now());
+      for (const id of ids) await ended(id, by);
+      return ids;
+    },
+  };
 }

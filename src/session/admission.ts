@@ -143,6 +143,7 @@ async function admit(
     startedAt: parts.clock.now(),
     expiresAt: expiresAt as typeof access.expiresAt,
     grant: access.grant,
+    credential: proven.credential,
   };
   const opened = { context, access, tape, signal: parts.live.add(live, knock.wire) };
   try {
@@ -250,10 +251,11 @@ async function closeSession(
   const refusal = parts.live.refusalOf(context.session);
   const told: SessionEnd =
     refusal === undefined ? end : { reason: 'refused', code: refusal.code, detail: refusal.reason };
-  parts.live.remove(context.session);
   try {
     await tape.seal(told);
   } finally {
+    // Live until its evidence is whole: a drain waits for that.
+    parts.live.remove(context.session);
     parts.events.emit({
       type: 'session.ended',
       actor: context.identity.id,

@@ -6,11 +6,12 @@
 import type { SessionContext } from '#core/command.ts';
 import type { Clock } from '#core/clock.ts';
 import type { EventLog } from '#core/events.ts';
-import type { EpochMs, SessionId } from '#core/ids.ts';
+import type { CredentialId, EpochMs, SessionId } from '#core/ids.ts';
+import type { LockSubject } from '#core/ports/locks.ts';
 import type { Refusal } from '#core/verdict.ts';
 import type { Wire } from '#core/wire.ts';
 import { refuse } from './gate.ts';
-import type { Locks, LockSubject, PolicySource } from './ports.ts';
+import type { Locks, PolicySource } from './ports.ts';
 
 /** Milliseconds that a protocol has to say goodbye in its own words. */
 const GRACE_MS = 600;
@@ -21,6 +22,7 @@ export interface LiveSession {
   readonly startedAt: EpochMs;
   readonly expiresAt: EpochMs;
   readonly grant: string;
+  readonly credential: CredentialId | undefined;
 }
 
 interface Entry extends LiveSession {
@@ -114,6 +116,15 @@ export class LiveSessions {
       for (const wire of entry.wires) wire.destroy();
     });
     entry.controller.abort(entry.refusal);
+  }
+
+  /** Ends every session that came with a credential that was revoked. */
+  endOfCredential(credential: CredentialId): void {
+    for (const [id, entry] of this.#sessions) {
+      if (entry.credential === credential) {
+        this.end(id, refuse('SP_EXPIRED', { reason: 'the credential was revoked' }));
+      }
+    }
   }
 
   endAll(refusal: Refusal): void {

@@ -3,9 +3,10 @@
  * the shapes below are all that it relies on.
  */
 import type { Command, SessionContext } from '#core/command.ts';
-import type { EpochMs, IdentityId, PolicyVersion } from '#core/ids.ts';
+import type { CredentialId, EpochMs, PolicyVersion } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { MaskRule, MaskSet } from '#core/masking.ts';
+import type { LockSubject } from '#core/ports/locks.ts';
 import type { TargetAuthorization } from '#core/permit.ts';
 import type {
   AccountSecrets,
@@ -63,6 +64,8 @@ export interface Recorder {
 /** A proof that held: who it is, and what the credential is narrowed to. */
 export interface Authenticated {
   readonly identity: Identity;
+  /** The credential that was used, so that revoking it ends the session; undefined for a token. */
+  readonly credential: CredentialId | undefined;
   /** Target and account names that the credential is good for; undefined means every one. */
   readonly scope:
     | { readonly targets: readonly string[]; readonly accounts: readonly string[] }
@@ -91,15 +94,6 @@ export interface Directory {
     account: string | undefined,
     now: EpochMs,
   ): GrantedAccess | { readonly allowed: false; readonly why: string };
-}
-
-/** Whom a lock is asked about. */
-export interface LockSubject {
-  readonly identity: IdentityId;
-  readonly owner: string | undefined;
-  readonly onBehalfOf: IdentityId | undefined;
-  readonly target: string;
-  readonly session: string | undefined;
 }
 
 export interface Locks {

@@ -4,7 +4,7 @@ import type { Command, SessionContext } from '#core/command.ts';
 import { GatewayError } from '#core/errors.ts';
 import type { EventDraft, EventLog } from '#core/events.ts';
 import { opaqueFacts } from '#core/facts.ts';
-import { asEpochMs, asId } from '#core/ids.ts';
+import { asEpochMs, asId, type CredentialId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import { AllowedCommand, TargetAuthorization } from '#core/permit.ts';
 import type { Target } from '#core/target.ts';
@@ -340,6 +340,7 @@ describe('live sessions', () => {
     startedAt: asEpochMs(0),
     expiresAt: asEpochMs(expiresAt),
     grant: 'g1',
+    credential: asId<CredentialId>('c1'),
   });
 
   it('ends a session when a lock fits it, and its connections within a second', () => {
@@ -378,6 +379,15 @@ describe('live sessions', () => {
     live.addWire(context.session, late);
     assert.equal(late.destroyed, true);
     assert.equal(live.refusalOf(context.session)?.endsSession, true);
+  });
+
+  it('ends the sessions of a credential that was revoked, and no other', () => {
+    const { live, clock, wire } = liveWorld();
+    const signal = live.add(session(clock.now() + 5_000), wire);
+    live.endOfCredential(asId('c2'));
+    assert.equal(signal.aborted, false);
+    live.endOfCredential(asId('c1'));
+    assert.equal(signal.aborted, true);
   });
 
   it('says when the last one has left', async () => {

@@ -272,7 +272,9 @@ class EchoSession {
     };
   }
 
+  /** Nothing is said after the end: the recording is sealed by then. */
   #tell(line: string): void {
+    if (this.#end !== undefined) return;
     const bytes = encoder.encode(`${line}\n`);
     this.#admission?.stages.tape.data('to-client', bytes, 0, bytes.length);
     if (!this.#wire.write(bytes)) this.#up?.pause();
