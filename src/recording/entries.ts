@@ -258,7 +258,7 @@ function readParameter({ tag, value }: Field): readonly RecordedParameter[] {
   const type = decoder.decode(value.subarray(0, Math.max(0, zero)));
   const format = tag === commandFields.parameterText ? 'text' : 'binary';
   // A copy: the record may be as large as its block, and these are kept.
-  return [{ type, format, bytes: value.slice(zero + 1) }];
+  return [{ type, format, bytes: new Uint8Array(value.subarray(zero + 1)) }];
 }
 
 function readVerdict(fields: readonly Field[]): {

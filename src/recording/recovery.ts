@@ -338,7 +338,7 @@ function followChain(fd: number, size: number): FileEnd {
   if (!equal(buffer, preamble)) return { ...end, problem: 'this is not a recording' };
   while (!end.sealed && read(end.bytes, BLOCK_HEADER_BYTES)) {
     const { index, head } = end.position;
-    const block = decodeBlockHeader(buffer.slice(0, BLOCK_HEADER_BYTES));
+    const block = decodeBlockHeader(new Uint8Array(buffer.subarray(0, BLOCK_HEADER_BYTES)));
     const whole = typeof block === 'string' ? 0 : BLOCK_HEADER_BYTES + block.storedBytes;
     if (typeof block === 'string' || block.index !== index || !equal(block.previous, head)) {
       return { ...end, problem: tailProblem(size - end.bytes, index) };

@@ -44,6 +44,6 @@ export class FileSource implements RecordingSource {
 export function memorySource(bytes: Uint8Array): RecordingSource {
   return {
     bytes: bytes.length,
-    read: (at, length) => Promise.resolve(bytes.slice(at, at + length)),
+    read: (at, length) => Promise.resolve(new Uint8Array(bytes.subarray(at, at + length))),
   };
 }

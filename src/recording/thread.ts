@@ -90,7 +90,7 @@ function writeBlock({ slot, memory, shared, used, startedUs }: BlockRequest): vo
 
 function openRecording({ slot, path, context, key }: OpenRequest): void {
   if (existsSync(sealedName(path))) throw new Error('the session was recorded before');
-  const fd = openSync(path, 'ax', 0o600);
+  const fd = openSync(path, 'wx', 0o600);
   const writer = BlockWriter.create(fd, signer, key);
   recordings.set(slot, { path, fd, writer });
   writer.append({ type: 'context', flags: 0, startedUs: 0, raw: context });

@@ -80,7 +80,7 @@ export class BlockWriter {
 
   /** Writes the preamble into an empty file. */
   static create(fd: number, signer: BlockSigner, key: KeyObject | undefined): BlockWriter {
-    writeAll(fd, preamble, preamble.length);
+    writeAll(fd, preamble, preamble.length, 0);
     const position = { index: 0, head: firstPrevious };
     return new BlockWriter({ fd, bytes: preamble.length, position }, signer, key);
   }
@@ -127,7 +127,7 @@ export class BlockWriter {
   #finish(length: number): void {
     const head = hashBlock(scratch.subarray(0, length));
     scratch.set(sign(null, signedMessage(head), this.#signer.privateKey), length);
-    writeAll(this.#fd, scratch, length + SIGNATURE_BYTES);
+    writeAll(this.#fd, scratch, length + SIGNATURE_BYTES, this.#bytes);
     this.#head = head;
     this.#index += 1;
     this.#bytes += length + SIGNATURE_BYTES;
@@ -138,8 +138,8 @@ export class BlockWriter {
 const scratch = new Uint8Array(BLOCK_BYTES_MAX);
 
 /** A regular file takes a write whole or not at all, save for a full disk: that is an error. */
-function writeAll(fd: number, bytes: Uint8Array, length: number): void {
-  if (writeSync(fd, bytes, 0, length) !== length) {
+function writeAll(fd: number, bytes: Uint8Array, length: number, at: number): void {
+  if (writeSync(fd, bytes, 0, length, at) !== length) {
     throw new GatewayError('SP_RECORDING_SPACE', { detail: 'a block was cut' });
   }
 }

@@ -57,7 +57,7 @@ class PostgresRenderer implements ReplayRenderer {
       this.#message(data[at] ?? 0, data.subarray(at + 5, end), lines);
       at = end;
     }
-    this.#rest = this.#lost ? new Uint8Array(0) : data.slice(at);
+    this.#rest = this.#lost ? new Uint8Array(0) : new Uint8Array(data.subarray(at));
     return lines;
   }
 
