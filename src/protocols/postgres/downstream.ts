@@ -106,7 +106,7 @@ async function negotiate(handshake: Handshake, door: Door): Promise<StartupPacke
     // Required, so that a browser's or another protocol's TLS cannot be led here (ALPACA).
     if (security?.alpn !== alpnName) return silent(door, 'direct TLS without ALPN');
   }
-  let isTlsAsked = wire.security !== null;
+  let isTlsAsked = false;
   let isGssAsked = false;
   for (let count = 0; count < packetsMax; count += 1) {
     const body = startupBodyBytes(int32(await handshake.take(4), 0));
