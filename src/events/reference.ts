@@ -19,8 +19,8 @@ Each event is one line of JSON in the event file and one row of the store:
 | \`session\`, \`target\` | where it fits |
 | \`data\` | as below; never a value of a result, never the text of a statement |
 
-A consumer must ignore fields that it does not know. \`data.dropped\` names keys that the gateway held back because the
-catalogue does not list them.
+A consumer must ignore fields that it does not know. \`data.dropped\` names keys that the gateway
+held back because the catalogue does not list them.
 `;
 
 /** The whole page. */

@@ -1,5 +1,5 @@
 /**
- * The gateway's state: opens the database, brings its schema up to date and hands out one repository
+ * The gateway's state: opens the database, brings its schema up to date and hands out a repository
  * for each kind of thing. Everything here is asynchronous and off the data path.
  */
 import { Kysely } from 'kysely';
