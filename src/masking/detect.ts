@@ -1,0 +1,127 @@
+/** Detection without masking: for `mask scan`, the evaluation, and samples of columns. */
+import type { CellKind } from '#core/masking.ts';
+import { detectors, detectorsNamed } from './detectors/table.ts';
+import { Examiner } from './examine.ts';
+import { Plan } from './plan.ts';
+import { nextPiece } from './segments.ts';
+
+/** One finding. */
+export interface Finding {
+  /** For example `CREDIT_CARD`; every secret is a `SECRET`. */
+  readonly entity: string;
+  /** Name of the detector, as policies write it. */
+  readonly detector: string;
+  /** Offsets in UTF-16 code units. */
+  readonly start: number;
+  readonly end: number;
+  /** 0 to 1. */
+  readonly confidence: number;
+}
+
+const encoder = new TextEncoder();
+
+/** Finds personal data and secrets in values and in text. */
+export class Detection {
+  readonly #plan: Plan;
+  readonly #examiner: Examiner;
+
+  /** @param detect - detector and group names, as in policies; unknown ones find nothing. */
+  constructor(detect: readonly string[] = ['pii', 'secret']) {
+    this.#plan = new Plan(
+      new Set(detect.flatMap((name) => detectorsNamed(name).map((d) => d.name))),
+    );
+    this.#examiner = new Examiner(this.#plan);
+  }
+
+  /**
+   * What is in one database value.
+   *
+   * @param kind - its type, if that is known; else text, or JSON where it parses as JSON.
+   */
+  value(value: string, column: string | undefined, kind?: CellKind): Finding[] {
+    const bytes = encoder.encode(value);
+    const hint = column === undefined ? 0 : this.#plan.hint(column);
+    const first = value.trimStart()[0];
+    const read = kind ?? (first === '{' || first === '[' ? jsonOrText(value) : 'text');
+    if (!this.#examiner.examine(bytes, 0, bytes.length, read, hint)) return [];
+    if (this.#examiner.isExhausted) return [unreadable(value, bytes, 0, bytes.length)];
+    return this.#collect(value, bytes, 0, bytes.length);
+  }
+
+  /** What is in a text of any length. */
+  text(text: string): Finding[] {
+    const bytes = encoder.encode(text);
+    const found: Finding[] = [];
+    const position = { start: 0, context: 0 };
+    for (;;) {
+      const piece = nextPiece(this.#examiner, bytes, position, bytes.length, true);
+      if (piece === undefined) return found;
+      const { start, end, isOpaque } = piece;
+      if (isOpaque) found.push(unreadable(text, bytes, start, end));
+      else if (piece.isHit) found.push(...this.#collect(text, bytes, start, end));
+    }
+  }
+
+  /** The findings of the examiner that are between `start` and `end`. */
+  #collect(text: string, bytes: Uint8Array, start: number, end: number): Finding[] {
+    const offsets = new Offsets(text, bytes);
+    const found: Finding[] = [];
+    for (let index = 0; index < this.#examiner.count; index += 1) {
+      const from = Math.max(start, this.#examiner.start(index));
+      const to = Math.min(end, this.#examiner.end(index));
+      const detector = detectors[this.#examiner.kind(index)];
+      if (to <= from || detector === undefined) continue;
+      found.push({
+        entity: detector.entity,
+        detector: detector.name,
+        start: offsets.of(from),
+        end: offsets.of(to),
+        confidence: Math.round(this.#examiner.confidence(index) * 100) / 100,
+      });
+    }
+    return found;
+  }
+}
+
+/** A value that asks for more work than it is given counts as found, all of it. */
+function unreadable(text: string, bytes: Uint8Array, start: number, end: number): Finding {
+  const offsets = new Offsets(text, bytes);
+  const range = { start: offsets.of(start), end: offsets.of(end) };
+  return { entity: 'UNREADABLE', detector: 'unreadable', ...range, confidence: 0 };
+}
+
+function jsonOrText(value: string): 'json' | 'text' {
+  try {
+    JSON.parse(value);
+    return 'json';
+  } catch {
+    return 'text';
+  }
+}
+
+/** Byte offsets to UTF-16 ones, for offsets that grow. */
+class Offsets {
+  readonly #isAscii: boolean;
+  readonly #bytes: Uint8Array;
+  #byte: number = 0;
+  #unit: number = 0;
+
+  constructor(text: string, bytes: Uint8Array) {
+    this.#isAscii = text.length === bytes.length;
+    this.#bytes = bytes;
+  }
+
+  of(byte: number): number {
+    if (this.#isAscii) return byte;
+    if (byte < this.#byte) {
+      this.#byte = 0;
+      this.#unit = 0;
+    }
+    for (; this.#byte < byte; this.#byte += 1) {
+      const value = this.#bytes[this.#byte] ?? 0;
+      // Continuation bytes count nothing; four-byte characters are two units.
+      if ((value & 0xc0) !== 0x80) this.#unit += value >= 0xf0 ? 2 : 1;
+    }
+    return this.#unit;
+  }
+}

@@ -1,0 +1,191 @@
+/**
+ * What names say: of columns, of keys, and words before a value. One dictionary of phrases in many
+ * languages, made from the table of detectors; it answers for identifiers (`custTaxFileNumber`)
+ * and for text (`tax file number: …`).
+ *
+ * Invariant: the longest phrase wins over those inside it, so that `ip_address` is no address and
+ * `card_security_code` no card, whichever of them a policy asks for.
+ */
+import { detectors } from './detectors/table.ts';
+
+/** One thing that a name hints at. */
+export interface Hint {
+  /** Number of the detector. */
+  readonly detector: number;
+  /** The name is ambiguous: the value's check digits must hold. */
+  readonly weak: boolean;
+}
+
+/** What one name says. */
+export interface NameHints {
+  readonly hints: readonly Hint[];
+  /** Dotted numbers under it are versions. */
+  readonly isVersion: boolean;
+  /** Identifiers under it are random by nature, so a UUID is no secret. */
+  readonly isSession: boolean;
+}
+
+export const noHints: NameHints = { hints: [], isVersion: false, isSession: false };
+
+interface Phrase extends Hint {
+  /** Must end the name. */
+  readonly isHead: boolean;
+  /** Must be all of the name but for its owner. */
+  readonly isWhole: boolean;
+}
+
+/** Words that say whose a value is, not what. */
+const OWNERS: ReadonlySet<string> = new Set(
+  'usr user cust customer client emp employee pri primary sec secondary acc account patient person contact member owner author guest student tenant applicant insured holder my the a of'.split(
+    ' ',
+  ),
+);
+/** Words that may follow what a name is about without changing it. */
+const TAILS: ReadonlySet<string> = new Set(
+  'old new current prod production dev test live encrypted enc crypted plain plaintext value val txt text str string raw b64 base64 hex masked full primary secondary backup default main'.split(
+    ' ',
+  ),
+);
+const VERSIONS: ReadonlySet<string> = new Set(
+  'version versions ver build firmware release semver assembly revision rev netmask subnet cidr'.split(
+    ' ',
+  ),
+);
+const SESSIONS: ReadonlySet<string> = new Set(
+  'token session sessionid sid csrf xsrf id idempotency'.split(' '),
+);
+const WORDS_MAX = 5;
+
+/** Lower case without accents, as the phrases are kept. */
+export function foldName(text: string): string {
+  return text
+    .normalize('NFKD')
+    .replace(/\p{M}/gu, '')
+    .toLowerCase()
+    .replaceAll('ß', 'ss')
+    .replaceAll('ø', 'o')
+    .replaceAll('æ', 'ae')
+    .replaceAll('å', 'a')
+    .replaceAll('ł', 'l')
+    .replaceAll('ı', 'i');
+}
+
+const FNV_START = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
+
+/** One step of FNV-1a. */
+export const hashStep = (hash: number, byte: number): number => Math.imul(hash ^ byte, FNV_PRIME);
+/** Where {@link hashStep} starts. */
+export const hashStart: number = FNV_START;
+
+/** The hash of a folded phrase; bytes of other scripts count as they are. */
+export function hashOf(text: string): number {
+  let hash = FNV_START;
+  for (const byte of new TextEncoder().encode(text)) hash = hashStep(hash, byte);
+  return hash;
+}
+
+const phrases: ReadonlyMap<string, readonly Phrase[]> = collect();
+/** Words in the longest phrase. */
+const longest: number = WORDS_MAX;
+
+function collect(): Map<string, Phrase[]> {
+  const all = new Map<string, Phrase[]>();
+  detectors.forEach((detector, index) => {
+    for (const written of detector.names?.split(', ') ?? []) {
+      const isWhole = written.startsWith('=');
+      const isHead = written.endsWith('$');
+      // `name` alone may be a product's.
+      const weak = /\?\$?$/.test(written) || isWhole;
+      const key = foldName(written.replace(/^=|[$?]+$/g, '')).replaceAll(' ', '');
+      const list = all.get(key) ?? [];
+      list.push({ detector: index, weak, isHead, isWhole });
+      all.set(key, list);
+    }
+  });
+  return all;
+}
+
+/** The words of an identifier: split at signs, at changes of case, and after digits. */
+export function wordsOf(name: string): string[] {
+  return name
+    .slice(0, 128)
+    .replace(/([\p{Ll}\d])(\p{Lu})/gu, '$1 $2')
+    .replace(/(\p{Lu})(\p{Lu}\p{Ll})/gu, '$1 $2')
+    .split(/[^\p{L}\p{N}\p{M}]+/u)
+    .filter((word) => word !== '')
+    .slice(-12)
+    .map(foldName);
+}
+
+/** What an identifier says of the values under it. */
+export function hintsOfName(name: string): NameHints {
+  const words = wordsOf(name);
+  const isVersion = words.some((word) => VERSIONS.has(word));
+  // Numbers and words such as `old` at the end say nothing.
+  let end = words.length;
+  while (end > 1 && (/^\d+$/.test(words[end - 1] ?? '') || TAILS.has(words[end - 1] ?? '')))
+    end -= 1;
+  const isSession = SESSIONS.has(words[end - 1] ?? '');
+  const found = new Map<number, boolean>();
+  // From the end: in `user_email_address` the last words say what it is.
+  const covered = new Uint8Array(words.length);
+  for (let size = Math.min(longest, words.length); size > 0; size -= 1) {
+    for (let from = words.length - size; from >= 0; from -= 1) {
+      const to = from + size;
+      if (isCovered(covered, from, to)) continue;
+      const matches = lookUp(words, from, to);
+      if (matches === undefined) continue;
+      covered.fill(1, from, to);
+      for (const phrase of matches) {
+        if (phrase.isHead && to < end) continue;
+        if (phrase.isWhole && !isWhole(words, from, to, end)) continue;
+        found.set(phrase.detector, (found.get(phrase.detector) ?? true) && phrase.weak);
+      }
+    }
+  }
+  if (found.size === 0 && !isVersion) return noHints;
+  const hints = [...found].map(([detector, weak]): Hint => ({ detector, weak }));
+  return { hints, isVersion, isSession };
+}
+
+function isCovered(covered: Uint8Array, from: number, to: number): boolean {
+  for (let at = from; at < to; at += 1) if (covered[at] === 1) return true;
+  return false;
+}
+
+function isWhole(words: readonly string[], from: number, to: number, end: number): boolean {
+  return to >= end && words.slice(0, from).every((word) => OWNERS.has(word));
+}
+
+function lookUp(words: readonly string[], from: number, to: number): readonly Phrase[] | undefined {
+  const joined = words.slice(from, to).join('');
+  return phrases.get(joined) ?? phrases.get(joined.replace(/\d+$/, ''));
+}
+
+/** Phrases as the scan of text wants them: by the hash of their letters. */
+export const phrasesByHash: ReadonlyMap<number, readonly Hint[]> = new Map(
+  [...phrases].map(([key, list]) => [
+    hashOf(key),
+    list.filter((phrase) => !phrase.isWhole).map(({ detector, weak }) => ({ detector, weak })),
+  ]),
+);
+
+/** Phrases of the detectors whose names are anchors, as written. */
+export function followPhrases(): readonly { readonly words: string; readonly detector: number }[] {
+  return detectors.flatMap((detector, index) =>
+    detector.follow === true
+      ? (detector.names ?? '').split(', ').map((written) => ({
+          words: foldName(written.replace(/^=|[$?]+$/g, '')),
+          detector: index,
+        }))
+      : [],
+  );
+}
+
+/** Latin letters with accents (U+00C0 to U+017F) by their base letter; 0 for none. */
+export const baseLetters: Uint8Array = Uint8Array.from({ length: 0x180 }, (_, code) => {
+  if (code < 0xc0) return 0;
+  const base = foldName(String.fromCharCode(code));
+  return /^[a-z]/.test(base) ? base.charCodeAt(0) : 0;
+});

@@ -1,0 +1,160 @@
+/**
+ * The engine: asks the kernel where to look, and the recognisers what is there. One per set of
+ * detectors; synchronous; makes nothing on the heap for a text in which nothing is found.
+ */
+import { classOf, isDigit, isJoint } from './bytes.ts';
+import { findEmail } from './email.ts';
+import {
+  anchor,
+  Kernel,
+  seenBackslash,
+  seenEscape,
+  seenHigh,
+  WINDOW_BYTES,
+} from './kernel/kernel.ts';
+import { KeyFinder } from './keys.ts';
+import { findColons, findIpv4 } from './network.ts';
+import { findNameBefore } from './people.ts';
+import { findPhone } from './phone.ts';
+import { indexOf, type Plan } from './plan.ts';
+import { Scan } from './scan.ts';
+import { matchShape } from './shape.ts';
+import { TokenFinder } from './tokens.ts';
+import { WordFinder } from './words.ts';
+
+/** Windows overlap by this much, so that no anchor is cut: none is longer. */
+const OVERLAP_BYTES = 256;
+
+const email = indexOf('email');
+const phone = indexOf('phone');
+const person = indexOf('person');
+const ip = indexOf('ip-address');
+const mac = indexOf('mac-address');
+const azure = indexOf('azure-client-secret');
+
+export class Finder {
+  /** The findings of the last text. */
+  readonly scan: Scan;
+  /** Whether the last text had escapes or other than ASCII, which may have to be folded first. */
+  special: boolean = false;
+  readonly #kernel: Kernel;
+  /** Whether it had backslashes. */
+  hasBackslash: boolean = false;
+  readonly tokens: TokenFinder = new TokenFinder();
+  readonly #keys: KeyFinder = new KeyFinder();
+  readonly #words: WordFinder = new WordFinder();
+
+  constructor(plan: Plan) {
+    this.scan = new Scan(plan);
+    this.#kernel = new Kernel(plan.kernel);
+  }
+
+  /**
+   * Finds what is in `bytes[start, end)`.
+   *
+   * @returns how many findings {@link Finder.scan} has, -1 when the text is to be masked whole.
+   */
+  find(bytes: Uint8Array, start: number, end: number, hint: number): number {
+    const { scan } = this;
+    scan.reset(bytes, start, end, hint);
+    this.tokens.reset(scan);
+    let special = 0;
+    for (let from = start; ; from += WINDOW_BYTES - OVERLAP_BYTES) {
+      const to = Math.min(end, from + WINDOW_BYTES);
+      const count = this.#kernel.find(bytes, from, to);
+      special |= this.#kernel.special;
+      if (count > 0) this.#visit(from, count);
+      if (scan.exhausted) return -1;
+      if (to === end) break;
+    }
+    this.hasBackslash = (special & seenBackslash) !== 0;
+    this.special = (special & (seenEscape | seenHigh)) !== 0;
+    if (scan.count === 0) return 0;
+    scan.confirm();
+    scan.settle();
+    return scan.exhausted ? -1 : scan.count;
+  }
+
+  #visit(base: number, count: number): void {
+    const { scan } = this;
+    const { events } = this.#kernel;
+    for (let i = 0; i < count; i += 1) {
+      const event = events[i] ?? 0;
+      const at = base + (event >>> 3);
+      switch (event & 7) {
+        case anchor.at:
+          this.#atSign(at);
+          break;
+        case anchor.word:
+          this.#words.find(scan, at, this.tokens);
+          break;
+        case anchor.digits:
+          this.#digits(at);
+          break;
+        case anchor.key:
+          this.#keys.find(scan, at, this.tokens);
+          break;
+        case anchor.long:
+          this.#token(at);
+          break;
+        case anchor.colons:
+          if (!scan.plan.hints(scan.hint).isVersion) findColons(scan, at, ip, mac);
+          break;
+        case anchor.tilde:
+          this.#tilde(at);
+          break;
+      }
+      if (scan.exhausted) return;
+    }
+  }
+
+  #atSign(at: number): void {
+    const start = findEmail(this.scan, at, email);
+    if (start >= 0 && this.scan.plan.enabled[person] === 1)
+      findNameBefore(this.scan, start, person);
+  }
+
+  /** A group of digits with single signs between them: every run of digits may start something. */
+  #digits(from: number): void {
+    const { scan } = this;
+    const wantsPhone = scan.plan.enabled[phone] === 1;
+    const wantsIp = scan.plan.enabled[ip] === 1 && !scan.plan.hints(scan.hint).isVersion;
+    let at = from;
+    let done = from;
+    while (at < scan.end) {
+      this.#token(at);
+      let end = at;
+      while (end < scan.end && (classOf(scan.bytes, end) & isDigit) !== 0) end += 1;
+      if (wantsIp && end - at <= 3 && scan.byte(end) === 46) findIpv4(scan, at, ip);
+      if (wantsPhone && at >= done) done = Math.max(done, findPhone(scan, at, phone, this.tokens));
+      if (!scan.spend(end - at + 4)) return;
+      at = end;
+      while (at - end < 2 && isBetween(scan, at)) at += 1;
+      if ((classOf(scan.bytes, at) & isDigit) === 0) return;
+    }
+  }
+
+  #token(at: number): void {
+    const { scan } = this;
+    for (const { shape, detector } of scan.plan.atTokens) {
+      scan.spend(2);
+      const end = matchShape(shape, scan.bytes, at, scan.end);
+      if (end > 0 && scan.isEnd(end) && scan.isStart(at)) scan.add(at, end, detector, 0.98);
+    }
+    this.tokens.find(scan, at);
+  }
+
+  /** `aB38Q~…`: the sign is the sixth character. */
+  #tilde(at: number): void {
+    const { scan } = this;
+    const shape = scan.plan.shapes[azure]?.[0]?.shape;
+    if (shape === undefined || at - 5 < scan.start) return;
+    const end = matchShape(shape, scan.bytes, at - 5, scan.end);
+    if (end > 0 && scan.isStart(at - 5)) scan.add(at - 5, end, azure, 0.98);
+  }
+}
+
+function isBetween(scan: Scan, at: number): boolean {
+  const byte = scan.byte(at);
+  return (classOf(scan.bytes, at) & isJoint) !== 0 || byte === 40 || byte === 41;
+}

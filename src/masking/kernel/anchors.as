@@ -1,0 +1,267 @@
+/**
+ * Finds the places in a piece of text that are worth a look: an at sign, the start of a known
+ * word, a group of digits, a key and its value, a long token. AssemblyScript (SIMD); built by
+ * `npm run build:kernel` into `module.generated.ts`. It over-approximates and never decides.
+ *
+ * Memory: 0 to 8 KiB the bitmap of word starts (65,536 bits), then the input, then
+ * the events: position << 3 | kind, in no order beyond that of blocks.
+ *
+ * The text is read in blocks of 64 bytes; each class of bytes becomes a 64-bit mask, and every
+ * question is asked of masks. Only token starts and groups of digits cost time of their own.
+ */
+
+/** Bits of `wanted`, and the kinds of events. */
+const AT: u32 = 1;
+const WORD: u32 = 2;
+const DIGITS: u32 = 3;
+const KEY: u32 = 4;
+const LONG: u32 = 5;
+const COLONS: u32 = 6;
+const TILDE: u32 = 7;
+
+/** Classes of bytes outside plain text that the last call saw: 1 escape, 2 not ASCII, 4 backslash. */
+export let special: u32 = 0;
+
+let out: usize = 0;
+
+// @ts-ignore: decorator
+@inline
+function emit(at: usize, kind: u32): void {
+  store<u32>(out, (<u32>at << 3) | kind);
+  out += 4;
+}
+
+// @ts-ignore: decorator
+@inline
+function mask4(a: v128, b: v128, c: v128, d: v128): u64 {
+  return (
+    <u64>(<u32>i8x16.bitmask(a)) |
+    (<u64>(<u32>i8x16.bitmask(b)) << 16) |
+    (<u64>(<u32>i8x16.bitmask(c)) << 32) |
+    (<u64>(<u32>i8x16.bitmask(d)) << 48)
+  );
+}
+
+// @ts-ignore: decorator
+@inline
+function equal(a: v128, b: v128, c: v128, d: v128, byte: i8): u64 {
+  const wanted = i8x16.splat(byte);
+  return mask4(i8x16.eq(a, wanted), i8x16.eq(b, wanted), i8x16.eq(c, wanted), i8x16.eq(d, wanted));
+}
+
+// @ts-ignore: decorator
+@inline
+function within(v: v128, low: i8, count: i8): v128 {
+  return i8x16.lt_u(i8x16.sub(v, i8x16.splat(low)), i8x16.splat(count));
+}
+
+// @ts-ignore: decorator
+@inline
+function bit(wanted: u32, kind: u32): bool {
+  return (wanted & (1 << kind)) != 0;
+}
+
+/**
+ * Writes the events of `length` bytes at `text` to `events` and returns how many.
+ * The caller keeps room for 80 bytes after the text, and for two events per byte.
+ *
+ * @param digitsMin - digits that a group needs to be worth a look (unless it has three dots).
+ * @param longMin - letters and digits that a token needs.
+ */
+export function find(
+  text: usize, length: u32, events: usize, wanted: u32, digitsMin: u32, longMin: u32,
+): u32 {
+  out = events;
+  let seen: u32 = 0;
+  // What an earlier text left behind must not look like the end of this one.
+  const zero = i8x16.splat(0);
+  const after = text + length;
+  v128.store(after, zero);
+  v128.store(after, zero, 16);
+  v128.store(after, zero, 32);
+  v128.store(after, zero, 48);
+  v128.store(after, zero, 64);
+  // Carries from block to block, each as the mask of the block before.
+  let alnumBefore: u64 = 0;
+  let backslashBefore: u64 = 0;
+  let percentBefore: u64 = 0;
+  let colonBefore: u64 = 0;
+  let colonPairBefore: u64 = 0;
+  let dashBefore: u64 = 0;
+  let dashPairBefore: u64 = 0;
+  let keyBefore: u64 = 0;
+  // The open group of digits, and the open token, relative to the text.
+  let groupStart: i32 = -1;
+  let groupDigits: u32 = 0;
+  let groupDots: u32 = 0;
+  let tokenStart: i32 = -1;
+
+  for (let base: u32 = 0; base < length; base += 64) {
+    const at = text + base;
+    const a = v128.load(at);
+    const b = v128.load(at, 16);
+    const c = v128.load(at, 32);
+    const d = v128.load(at, 48);
+
+    const digit = mask4(within(a, 48, 10), within(b, 48, 10), within(c, 48, 10), within(d, 48, 10));
+    const lower = i8x16.splat(32);
+    const letter = mask4(
+      within(v128.or(a, lower), 97, 26), within(v128.or(b, lower), 97, 26),
+      within(v128.or(c, lower), 97, 26), within(v128.or(d, lower), 97, 26),
+    );
+    const high = mask4(a, b, c, d);
+    // Bytes of other scripts continue a word.
+    const alnum = digit | letter | high;
+    const backslash = equal(a, b, c, d, 0x5c);
+    if (high != 0) seen |= 2;
+    if (backslash != 0) seen |= 4;
+    if (equal(a, b, c, d, 0x1b) != 0) seen |= 1;
+
+    if (bit(wanted, AT)) {
+      let found = equal(a, b, c, d, 0x40);
+      while (found != 0) {
+        emit(base + <u32>ctz(found), AT);
+        found &= found - 1;
+      }
+    }
+
+    const percent = equal(a, b, c, d, 0x25);
+    if (percent != 0 && bit(wanted, AT)) {
+      // %40, little-endian.
+      let found = percent;
+      while (found != 0) {
+        const offset = <u32>ctz(found);
+        if (load<u16>(at + offset, 1) == 0x3034) emit(base + offset, AT);
+        found &= found - 1;
+      }
+    }
+    if (bit(wanted, WORD)) {
+      // After an escape (\n) or an encoded byte (%3D) a word starts, although a letter precedes.
+      const fresh =
+        (backslash << 2) | (backslashBefore >> 62) | (percent << 3) | (percentBefore >> 61);
+      let starts = alnum & (~((alnum << 1) | (alnumBefore >> 63)) | fresh);
+      while (starts != 0) {
+        const offset = <u32>ctz(starts);
+        starts &= starts - 1;
+        // Letters fold; the same folding of digits and signs only merges a few of them.
+        const three = (load<u32>(at + offset) | 0x20202020) & 0xffffff;
+        const hash = (three * 0x9e3779b1) >> 16;
+        if ((load<u8>(hash >> 3) >> <u8>(hash & 7)) & 1) emit(base + offset, WORD);
+      }
+    }
+    backslashBefore = backslash;
+    percentBefore = percent;
+
+    const colon = equal(a, b, c, d, 0x3a);
+    const dash = equal(a, b, c, d, 0x2d);
+    if (bit(wanted, COLONS)) {
+      // The third of three colons or a double one (IPv6, MAC), or of three dashes at one distance.
+      const pair =
+        colon &
+        ((colon << 1) | (colonBefore >> 63) | (colon << 2) | (colonBefore >> 62) |
+          (colon << 3) | (colonBefore >> 61) | (colon << 4) | (colonBefore >> 60) |
+          (colon << 5) | (colonBefore >> 59));
+      const third =
+        pair &
+        ((pair << 1) | (colonPairBefore >> 63) | (pair << 2) | (colonPairBefore >> 62) |
+          (pair << 3) | (colonPairBefore >> 61) | (pair << 4) | (colonPairBefore >> 60) |
+          (pair << 5) | (colonPairBefore >> 59));
+      const double = colon & ((colon << 1) | (colonBefore >> 63));
+      const dashPair = dash & ((dash << 3) | (dashBefore >> 61));
+      const dashThird = dashPair & ((dashPair << 3) | (dashPairBefore >> 61));
+      let found = third | double | dashThird;
+      while (found != 0) {
+        emit(base + <u32>ctz(found), COLONS);
+        found &= found - 1;
+      }
+      colonPairBefore = pair;
+      dashPairBefore = dashPair;
+    }
+    colonBefore = colon;
+    dashBefore = dash;
+
+    if (bit(wanted, KEY)) {
+      // `=` after anything that can end a key, `:` after the same but a digit (that is a time).
+      const quote = equal(a, b, c, d, 0x22) | equal(a, b, c, d, 0x27);
+      const space = equal(a, b, c, d, 0x20);
+      const close = equal(a, b, c, d, 0x5d);
+      const ends = letter | high | quote | space | close | equal(a, b, c, d, 0x5f);
+      const sign = equal(a, b, c, d, 0x3d) | colon;
+      // An equals sign may follow a digit too.
+      const follows = ((ends | (digit & (equal(a, b, c, d, 0x3d) >> 1))) << 1) | (keyBefore >> 63);
+      let found = sign & follows;
+      keyBefore = ends | digit;
+      while (found != 0) {
+        emit(base + <u32>ctz(found), KEY);
+        found &= found - 1;
+      }
+    }
+
+    if (bit(wanted, TILDE)) {
+      let found = equal(a, b, c, d, 0x7e);
+      while (found != 0) {
+        emit(base + <u32>ctz(found), TILDE);
+        found &= found - 1;
+      }
+    }
+
+    if (bit(wanted, LONG)) {
+      // Ends of runs, one after the other; a run that reaches the length is told of once.
+      let rest = alnum;
+      let offset: u32 = 0;
+      while (offset < 64) {
+        if (tokenStart < 0) {
+          const ahead = rest >> offset;
+          if (ahead == 0) break;
+          offset += <u32>ctz(ahead);
+          tokenStart = <i32>(base + offset);
+        }
+        const gaps = ~rest >> offset;
+        if (gaps == 0) break;
+        const end = base + offset + <u32>ctz(gaps);
+        if (end - <u32>tokenStart >= longMin) emit(tokenStart, LONG);
+        tokenStart = -1;
+        offset = end - base;
+      }
+    }
+
+    if (bit(wanted, DIGITS)) {
+      // Groups: digits with single separators between them.
+      const dot = equal(a, b, c, d, 0x2e);
+      const joint =
+        dot | dash | equal(a, b, c, d, 0x20) | equal(a, b, c, d, 0x2f) |
+        equal(a, b, c, d, 0x28) | equal(a, b, c, d, 0x29);
+      const span = digit | joint;
+      let offset: u32 = 0;
+      while (offset < 64) {
+        if (groupStart < 0) {
+          const ahead = digit >> offset;
+          if (ahead == 0) break;
+          offset += <u32>ctz(ahead);
+          groupStart = <i32>(base + offset);
+          groupDigits = 0;
+          groupDots = 0;
+        }
+        const gaps = ~span >> offset;
+        const count = gaps == 0 ? 64 - offset : <u32>ctz(gaps);
+        const window = count == 64 ? ~<u64>0 : (((<u64>1) << count) - 1) << offset;
+        groupDigits += <u32>popcnt(digit & window);
+        groupDots += <u32>popcnt(dot & window);
+        offset += count;
+        if (offset >= 64) break;
+        if (groupDigits >= digitsMin || (groupDots >= 3 && groupDigits >= 4)) {
+          emit(groupStart, DIGITS);
+        }
+        groupStart = -1;
+      }
+    }
+    alnumBefore = alnum;
+  }
+  // What the end of the text closes.
+  if (tokenStart >= 0 && length - <u32>tokenStart >= longMin) emit(tokenStart, LONG);
+  if (groupStart >= 0 && (groupDigits >= digitsMin || (groupDots >= 3 && groupDigits >= 4))) {
+    emit(groupStart, DIGITS);
+  }
+  special = seen;
+  return <u32>((out - events) >> 2);
+}

@@ -1,0 +1,231 @@
+/** Keys and their values in text: `db_password: hunter2`, `"ssn":"…"`, `?token=…`, `user:pass@`. */
+import { classOf, isDigit, isHigh, isLetter, isSpace, isWord } from './bytes.ts';
+import { isPassword } from './credentials.ts';
+import { detectors } from './detectors/table.ts';
+import { hashStart, hashStep } from './dictionary.ts';
+import { addressEnd, nameEnd } from './people.ts';
+import { indexOf } from './plan.ts';
+import type { Scan } from './scan.ts';
+import type { TokenFinder } from './tokens.ts';
+import { valueKind } from './values.ts';
+
+const KEY_BYTES_MAX = 64;
+const VALUE_BYTES_MAX = 16 * 1024;
+const AUTHORITY_BYTES_MAX = 512;
+const COLON = 58;
+const EQUALS = 61;
+const SLASH = 47;
+const AT = 64;
+const BACKSLASH = 92;
+
+const SLOTS = 1_024;
+const decoder = new TextDecoder();
+const urlPassword = indexOf('url-password');
+const person = indexOf('person');
+const address = indexOf('address');
+
+/**
+ * What keys say, remembered by their bytes: text repeats its keys, and a look-up by bytes makes no
+ * string. Direct-mapped, so its size is fixed whatever the text.
+ */
+class KeyCache {
+  readonly #bytes: Uint8Array = new Uint8Array(SLOTS * KEY_BYTES_MAX);
+  readonly #lengths: Uint8Array = new Uint8Array(SLOTS);
+  readonly #hints: Int32Array = new Int32Array(SLOTS);
+
+  hint(scan: Scan, start: number, end: number): number {
+    let hash = hashStart;
+    for (let at = start; at < end; at += 1) hash = hashStep(hash, scan.bytes[at] ?? 0);
+    const slot = hash & (SLOTS - 1);
+    const from = slot * KEY_BYTES_MAX;
+    if (this.#lengths[slot] === end - start && this.#holds(scan, start, end, from)) {
+      return this.#hints[slot] ?? 0;
+    }
+    const hint = scan.plan.hint(decoder.decode(scan.bytes.subarray(start, end)));
+    scan.spend(256);
+    this.#bytes.set(scan.bytes.subarray(start, end), from);
+    this.#lengths[slot] = end - start;
+    this.#hints[slot] = hint;
+    return hint;
+  }
+
+  #holds(scan: Scan, start: number, end: number, from: number): boolean {
+    for (let at = start; at < end; at += 1) {
+      if (this.#bytes[from + at - start] !== scan.bytes[at]) return false;
+    }
+    return true;
+  }
+}
+
+/** Where a value was found. */
+interface Extent {
+  readonly start: number;
+  readonly end: number;
+  readonly isQuoted: boolean;
+}
+
+/** Finds values by their keys; one per scanner. */
+export class KeyFinder {
+  readonly #cache: KeyCache = new KeyCache();
+
+  /** Looks at the colon or equals sign at `at`. */
+  find(scan: Scan, at: number, tokens: TokenFinder): void {
+    const sign = scan.byte(at);
+    if (sign === COLON && scan.byte(at + 1) === SLASH && scan.byte(at + 2) === SLASH) {
+      findUrlPassword(scan, at + 3);
+      return;
+    }
+    if (scan.byte(at + 1) === sign) return;
+    const keyEnd = trimKey(scan, at);
+    const keyStart = startOfKey(scan, keyEnd);
+    scan.spend(at - keyStart + 4);
+    if (keyStart === keyEnd) return;
+    const hint = this.#cache.hint(scan, keyStart, keyEnd);
+    if (hint === 0) return;
+    const before = scan.byte(keyStart - 1);
+    const value = readValue(scan, at + 1, before === 63 || before === 38);
+    if (value !== undefined) this.#judge(scan, hint, value, tokens);
+  }
+
+  #judge(scan: Scan, hint: number, value: Extent, tokens: TokenFinder): void {
+    const hints = scan.plan.hints(hint);
+    for (const end of endsOf(
+      scan,
+      value,
+      hints.hints.map(({ detector }) => detector),
+    )) {
+      const place = { start: value.start, end, isSure: value.isQuoted };
+      const kind = valueKind(scan, hints, place, tokens);
+      if (kind < 0) continue;
+      const isWeak = hints.hints.some(({ detector, weak }) => detector === kind && weak);
+      const confidence = Math.min(1, (detectors[kind]?.confidence ?? 0.5) + 0.05);
+      if (kind === person && isWeak) scan.suspect(value.start, end, kind, 0.6);
+      else scan.add(value.start, end, kind, confidence);
+      return;
+    }
+  }
+}
+
+/** The ends that a value may have, best first. Without quotes only its kind says where it ends. */
+function endsOf(scan: Scan, value: Extent, kinds: readonly number[]): number[] {
+  if (value.isQuoted) return [value.end];
+  const ends: number[] = [];
+  if (kinds.includes(person)) ends.push(nameEnd(scan, value.start, 1));
+  if (kinds.includes(address)) ends.push(addressEnd(scan, value.start));
+  ends.push(fieldEnd(scan, value.start), value.end);
+  return ends;
+}
+
+/** The end of a field of several words: at a sign that separates fields, or two spaces. */
+function fieldEnd(scan: Scan, start: number): number {
+  let end = start;
+  for (; end < scan.end; end += 1) {
+    // Longer fields of several words are prose.
+    if (end - start > 64) return start;
+    const byte = scan.byte(end);
+    if (byte === 32 && scan.byte(end + 1) === 32) break;
+    if (byte < 32 || byte === 34 || byte === 44 || byte === 59 || byte === 124 || byte === 60)
+      break;
+  }
+  while (end > start && scan.byte(end - 1) === 32) end -= 1;
+  return end;
+}
+
+function isKeyByte(scan: Scan, at: number): boolean {
+  const byte = scan.byte(at);
+  return (classOf(scan.bytes, at) & isWord) !== 0 || byte === 95 || byte === 46 || byte === 45;
+}
+
+const isQuote = (byte: number): boolean => byte === 34 || byte === 39 || byte === 96;
+
+/** The end of the key before the sign at `at`: before spaces, a quote, a bracket. */
+function trimKey(scan: Scan, at: number): number {
+  let end = at;
+  while (at - end < 3 && scan.byte(end - 1) === 32) end -= 1;
+  if (scan.byte(end - 1) === 93) end -= 1;
+  if (isQuote(scan.byte(end - 1))) end -= 1;
+  if (scan.byte(end - 1) === BACKSLASH) end -= 1;
+  return end;
+}
+
+function startOfKey(scan: Scan, end: number): number {
+  let start = end;
+  while (start > scan.start && end - start < KEY_BYTES_MAX && isKeyByte(scan, start - 1))
+    start -= 1;
+  // `full name: Jane Doe`: words before the key belong to it when they are small letters.
+  return start;
+}
+
+const SCHEME = /^(?:basic|bearer|token|apikey|negotiate|digest) +/i;
+
+function readValue(scan: Scan, from: number, isQuery: boolean): Extent | undefined {
+  let start = from;
+  // `:=` and `=>`.
+  if (scan.byte(start) === EQUALS || scan.byte(start) === 62) start += 1;
+  while (start - from < 16 && (scan.byte(start) === 32 || scan.byte(start) === 9)) start += 1;
+  // A list's first value; the others are seen by what they are.
+  if (scan.byte(start) === 91) start += 1;
+  if (scan.byte(start) === BACKSLASH && isQuote(scan.byte(start + 1))) start += 1;
+  const quote = scan.byte(start);
+  const isQuoted = isQuote(quote);
+  if (isQuoted) start += 1;
+  const scheme = SCHEME.exec(scan.latin1(start, Math.min(scan.end, start + 16)))?.[0].length ?? 0;
+  start += scheme;
+  let end = start;
+  const stop = Math.min(scan.end, start + VALUE_BYTES_MAX);
+  while (end < stop && !endsValue(scan, end, isQuoted ? quote : 0, isQuery)) end += 1;
+  // What was taken for an opening quote closed something else: `("Password: ")`.
+  if (isQuoted && scan.byte(end) !== quote && end - start < 2) return undefined;
+  if (isQuoted && scan.byte(end) === quote && scan.byte(end - 1) === BACKSLASH) end -= 1;
+  if (!isQuoted) {
+    // Brackets and stops at the end are of the sentence, not of the value.
+    while (end > start && [41, 93, 125, 46, 58].includes(scan.byte(end - 1))) end -= 1;
+  }
+  scan.spend(end - from);
+  return end > start ? { start, end, isQuoted } : undefined;
+}
+
+function endsValue(scan: Scan, at: number, quote: number, isQuery: boolean): boolean {
+  const byte = scan.byte(at);
+  if (quote !== 0) {
+    if (byte === 10) return true;
+    return byte === quote && (scan.byte(at - 1) !== BACKSLASH || scan.byte(at + 1) !== quote);
+  }
+  if ((classOf(scan.bytes, at) & isSpace) !== 0 || isQuote(byte)) return true;
+  if (byte === 38) return isQuery;
+  return byte === 44 || byte === 59 || byte === 60 || byte === 62 || byte === 124;
+}
+
+/** Adds the password of `user:password@host` that starts at `from`, after `://`. */
+function findUrlPassword(scan: Scan, from: number): void {
+  let colon = -1;
+  let at = -1;
+  const stop = Math.min(scan.end, from + AUTHORITY_BYTES_MAX);
+  for (let here = from; here < stop; here += 1) {
+    const byte = scan.byte(here);
+    if (byte === COLON && colon < 0) colon = here;
+    else if (byte === AT) at = here;
+    // A slash ends the authority, but passwords are often put there unencoded: go on to an at
+    // sign if one comes before the end of the word.
+    else if ((classOf(scan.bytes, here) & isSpace) !== 0 || isQuote(byte) || byte === 60) break;
+    else if (byte === SLASH && (at >= 0 || colon < 0)) break;
+    else if (byte === 63 && at >= 0) break;
+  }
+  scan.spend(stop > from ? 32 : 0);
+  if (colon < 0 || at <= colon + 1) return;
+  if (isPort(scan, colon + 1)) return;
+  const text = decoder.decode(scan.bytes.subarray(colon + 1, at));
+  if (isPassword(text, true)) scan.add(colon + 1, at, urlPassword, 0.99);
+}
+
+/** `host:5432/…@` is a port and a path. */
+function isPort(scan: Scan, at: number): boolean {
+  let end = at;
+  while ((classOf(scan.bytes, end) & isDigit) !== 0 && end < scan.end) end += 1;
+  return end > at && end - at <= 5 && scan.byte(end) === SLASH;
+}
+
+/** Whether a letter stands at `at`. */
+export function isLetterAt(scan: Scan, at: number): boolean {
+  return at < scan.end && (classOf(scan.bytes, at) & (isLetter | isHigh)) !== 0;
+}

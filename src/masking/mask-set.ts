@@ -1,0 +1,139 @@
+/**
+ * The masks of a policy, compiled for one identity and target: which columns, which content, and
+ * how each is changed.
+ *
+ * Invariant: where several rules speak of one column or one kind, the most restrictive holds.
+ */
+import { GatewayError } from '#core/errors.ts';
+import { defaultLimits } from '#core/limits.ts';
+import type { ColumnMask, MaskRule, MaskSet, Transform } from '#core/masking.ts';
+import { type ColumnPattern, parseColumn } from './columns.ts';
+import { Content } from './content.ts';
+import { detectors, detectorsNamed, knownDetectors } from './detectors/table.ts';
+import { Plan } from './plan.ts';
+import type { KeyedHash } from './pseudonym.ts';
+import { replaceValue } from './transforms.ts';
+
+/** What a mask set needs besides its rules. */
+export interface MaskSetOptions {
+  /** See {@link MaskSet.version}. */
+  readonly version: string;
+  /** HMAC-SHA-256 under the key of a scope. */
+  readonly hash: KeyedHash;
+  /** Longer cells are replaced unread. */
+  readonly cellBytesMax?: number;
+}
+
+/** Column look-ups that are remembered: names come from catalogues, which are large. */
+const COLUMNS_CACHED_MAX = 10_000;
+
+/** From what hides least to what hides most. */
+const STRICTNESS: readonly Transform['kind'][] = [
+  'partial',
+  'generalise',
+  'hash',
+  'fixed',
+  'null',
+  'redact',
+];
+
+/**
+ * Compiles the rules.
+ *
+ * @throws GatewayError `SP_CONFIG` for an unknown detector or a column that has not three parts.
+ */
+export function createMaskSet(rules: readonly MaskRule[], options: MaskSetOptions): MaskSet {
+  return new CompiledMasks(rules, options);
+}
+
+/** The rule of the two that hides more; the first when they hide the same. */
+function stricter<T extends { readonly transform: Transform }>(a: T | undefined, b: T): T {
+  if (a === undefined) return b;
+  const rank = ({ transform }: T): number => STRICTNESS.indexOf(transform.kind);
+  return rank(b) > rank(a) ? b : a;
+}
+
+class CompiledMasks implements MaskSet {
+  readonly version: string;
+  readonly empty: boolean;
+  readonly columns: readonly string[];
+  readonly content: Content | undefined;
+  readonly #exact: Map<string, ColumnMask> = new Map();
+  readonly #patterns: { readonly pattern: ColumnPattern; readonly mask: ColumnMask }[] = [];
+  readonly #cache: Map<string, ColumnMask | undefined> = new Map();
+  readonly #hash: KeyedHash;
+
+  constructor(rules: readonly MaskRule[], options: MaskSetOptions) {
+    this.version = options.version;
+    this.#hash = options.hash;
+    this.columns = [...new Set(rules.flatMap((rule) => rule.columns))];
+    for (const rule of rules) this.#addColumns(rule);
+    this.content = compileContent(rules, options);
+    this.empty = this.columns.length === 0 && this.content === undefined;
+  }
+
+  column(schema: string, table: string, column: string): ColumnMask | undefined {
+    const key = keyOf(schema, table, column);
+    if (this.#patterns.length === 0) return this.#exact.get(key);
+    if (this.#cache.has(key)) return this.#cache.get(key);
+    let mask = this.#exact.get(key);
+    for (const candidate of this.#patterns) {
+      if (candidate.pattern.matches(schema, table, column)) mask = stricter(mask, candidate.mask);
+    }
+    if (this.#cache.size >= COLUMNS_CACHED_MAX) this.#cache.clear();
+    this.#cache.set(key, mask);
+    return mask;
+  }
+
+  replace(
+    transform: Transform,
+    kind: Parameters<MaskSet['replace']>[1],
+    text: string | undefined,
+  ): string | null {
+    return replaceValue(transform, kind, text, this.#hash);
+  }
+
+  #addColumns(rule: MaskRule): void {
+    const mask: ColumnMask = { id: rule.id, transform: rule.transform };
+    for (const written of rule.columns) {
+      const pattern = parseColumn(written);
+      if (pattern === undefined) {
+        throw new GatewayError('SP_CONFIG', {
+          detail: `mask ${rule.id}: ${written} is not schema.table.column`,
+        });
+      }
+      if (pattern.exact === undefined) {
+        this.#patterns.push({ pattern, mask });
+        continue;
+      }
+      const key = keyOf(...pattern.exact);
+      this.#exact.set(key, stricter(this.#exact.get(key), mask));
+    }
+  }
+}
+
+const keyOf = (schema: string, table: string, column: string): string =>
+  `${schema}\0${table}\0${column}`;
+
+function compileContent(rules: readonly MaskRule[], options: MaskSetOptions): Content | undefined {
+  const chosen = new Map<string, MaskRule>();
+  for (const rule of rules) {
+    for (const name of rule.detect) {
+      if (!knownDetectors.has(name)) {
+        throw new GatewayError('SP_CONFIG', {
+          detail: `mask ${rule.id}: no detector or group is called ${name}`,
+        });
+      }
+      for (const detector of detectorsNamed(name)) {
+        chosen.set(detector.name, stricter(chosen.get(detector.name), rule));
+      }
+    }
+  }
+  if (chosen.size === 0) return undefined;
+  return new Content({
+    plan: new Plan(new Set(chosen.keys())),
+    transforms: detectors.map(({ name }) => chosen.get(name)?.transform),
+    hash: options.hash,
+    cellBytesMax: options.cellBytesMax ?? defaultLimits.cellBytesMax,
+  });
+}

@@ -1,0 +1,131 @@
+/** Addresses of networks and devices. */
+import { classOf, isDigit, isHex, isWord } from './bytes.ts';
+import type { Scan } from './scan.ts';
+
+const COLON = 58;
+const DASH = 45;
+const DOT = 46;
+
+/**
+ * Adds the IPv4 address that starts at `at`, unless it is one that names nobody: private,
+ * loopback, documentation, multicast, masks, or part of a version.
+ */
+export function findIpv4(scan: Scan, at: number, detector: number): boolean {
+  if (!isIpv4Start(scan, at)) return false;
+  const parts: number[] = [];
+  let here = at;
+  while (parts.length < 4) {
+    const from = here;
+    let value = 0;
+    while (here - from < 4 && (classOf(scan.bytes, here) & isDigit) !== 0 && here < scan.end) {
+      value = value * 10 + scan.byte(here) - 48;
+      here += 1;
+    }
+    if (here === from || value > 255 || (here - from > 1 && scan.byte(from) === 48)) return false;
+    parts.push(value);
+    if (parts.length < 4) {
+      if (scan.byte(here) !== DOT) return false;
+      here += 1;
+    }
+  }
+  scan.spend(here - at);
+  // A fifth part, letters or a sign that joins: a version or a name.
+  const next = scan.byte(here);
+  if (!scan.isEnd(here) || next === 95 || (next === DOT && scan.isEnd(here + 1) === false))
+    return false;
+  if (next === DASH && !scan.isEnd(here + 1)) return false;
+  if (isSpecialIpv4(parts)) return false;
+  scan.add(at, here, detector, 0.85);
+  return true;
+}
+
+/** `Chrome/124.0.6.1`, `v1.2.3.4`, `version 1.2.3.4` and `1.2.3.4.5` are no addresses. */
+function isIpv4Start(scan: Scan, at: number): boolean {
+  const before = scan.byte(at - 1);
+  if (!scan.isStart(at) || before === DOT || before === DASH || before === 95) return false;
+  if (before === 47 && (classOf(scan.bytes, at - 2) & isWord) !== 0) return false;
+  let end = at - 1;
+  while (end > scan.start && !isLetterAt(scan, end - 1) && at - end < 4) end -= 1;
+  let start = end;
+  while (start > scan.start && isLetterAt(scan, start - 1) && end - start < 10) start -= 1;
+  const word = scan.latin1(start, end).toLowerCase();
+  return !/^(v|ver|version|build|firmware|fw|release|rev|revision|rv)$/.test(word);
+}
+
+function isLetterAt(scan: Scan, at: number): boolean {
+  const byte = scan.byte(at) | 0x20;
+  return byte >= 97 && byte <= 122;
+}
+
+function isSpecialIpv4(parts: readonly number[]): boolean {
+  const [a = 0, b = 0, c = 0, d = 0] = parts;
+  return (
+    a === 0 ||
+    a === 10 ||
+    a === 127 ||
+    a >= 224 ||
+    (a === 100 && b >= 64 && b < 128) ||
+    (a === 169 && b === 254) ||
+    (a === 172 && b >= 16 && b < 32) ||
+    (a === 192 && b === 168) ||
+    (a === 192 && b === 0 && c <= 2) ||
+    (a === 198 && (b === 18 || b === 19)) ||
+    (a === 198 && b === 51 && c === 100) ||
+    (a === 203 && b === 0 && c === 113) ||
+    (b === 0 && c === 0 && d === 0)
+  );
+}
+
+/** Adds the IPv6 or MAC address around the colon or hyphen at `at`. */
+export function findColons(scan: Scan, at: number, ip: number, mac: number): void {
+  const sign = scan.byte(at);
+  let start = at;
+  while (start > scan.start && at - start < 45 && isAddressByte(scan, start - 1, sign)) start -= 1;
+  let end = at;
+  while (end < scan.end && end - at < 45 && isAddressByte(scan, end, sign)) end += 1;
+  scan.spend(end - start);
+  if (!scan.isEnd(end) || !scan.isStart(start)) return;
+  if (isMac(scan, start, end, sign)) {
+    scan.add(start, end, mac, 0.9);
+    return;
+  }
+  if (sign !== COLON) return;
+  // A key's colon may stand in front: `client:2a02::1`, and a sentence's after.
+  while (end - 1 > start && scan.byte(end - 1) === COLON && scan.byte(end - 2) !== COLON) end -= 1;
+  if (isIpv6(scan.latin1(start, end))) scan.add(start, end, ip, 0.9);
+}
+
+function isAddressByte(scan: Scan, at: number, sign: number): boolean {
+  return (classOf(scan.bytes, at) & isHex) !== 0 || scan.byte(at) === sign;
+}
+
+/** Six pairs; sixteen of them are a fingerprint. */
+function isMac(scan: Scan, start: number, end: number, sign: number): boolean {
+  if (end - start !== 17) return false;
+  let sum = 0;
+  let low = true;
+  for (let i = 0; i < 17; i += 1) {
+    const byte = scan.byte(start + i);
+    if (i % 3 === 2 ? byte !== sign : (classOf(scan.bytes, start + i) & isHex) === 0) return false;
+    if (i % 3 !== 2) {
+      sum |= byte ^ 48;
+      low = low && (byte | 0x20) === 0x66;
+    }
+  }
+  // All zeros is no device, all ones is everybody.
+  return sum !== 0 && !low;
+}
+
+function isIpv6(text: string): boolean {
+  const halves = text.split('::');
+  if (halves.length > 2) return false;
+  const groups = halves.flatMap((half) => (half === '' ? [] : half.split(':')));
+  if (!groups.every((group) => /^[0-9a-fA-F]{1,4}$/.test(group))) return false;
+  if (halves.length === 1 ? groups.length !== 8 : groups.length > 7 || groups.length < 2)
+    return false;
+  const first = Number.parseInt(groups[0] ?? '0', 16);
+  // Loopback, link-local, unique local, multicast and documentation name nobody.
+  const isLocal = first === 0 || (first & 0xffc0) === 0xfe80 || (first & 0xfe00) === 0xfc00;
+  const isDocumentation = first === 0x2001 && Number.parseInt(groups[1] ?? '0', 16) === 0xdb8;
+  return !isLocal && !isDocumentation && (first & 0xff00) !== 0xff00;
+}

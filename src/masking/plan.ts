@@ -1,0 +1,235 @@
+/**
+ * What a set of detectors needs done, worked out once: which anchors the kernel looks for, which
+ * shapes fit a token of so many characters and digits, which words start something.
+ */
+import type { Detector } from './detectors/detector.ts';
+import { ibanCountries } from './detectors/financial.ts';
+import { detectors } from './detectors/table.ts';
+import { followPhrases, type NameHints, hintsOfName, noHints } from './dictionary.ts';
+import { anchor, type KernelOptions } from './kernel/kernel.ts';
+import { personPhrases, placePhrases } from './people.ts';
+import { beginningsOf, compileShape, leadOf, type Shape } from './shape.ts';
+
+/** A shape, and whose it is. */
+export interface ShapeEntry {
+  readonly detector: number;
+  readonly shape: Shape;
+  /** Whether it needs a name or a word. */
+  readonly needsName: boolean;
+}
+
+/** What may start at a token whose first three bytes are known. */
+export type WordEntry =
+  | { readonly kind: 'shape'; readonly lead: number; readonly entry: ShapeEntry }
+  /** A phrase after which a value stands. */
+  | { readonly kind: 'phrase'; readonly words: string; readonly detector: number }
+  | { readonly kind: 'iban' | 'private-key' | 'command' };
+
+/** Longest compact form that a number may have; see {@link Plan.byCount}. */
+const COUNT_MAX = 64;
+/** Beginnings that make a shape findable by them; with more it is found as a token. */
+const BEGINNINGS_MAX = 160;
+const HINTS_MAX = 8_192;
+
+export class Plan {
+  /** By detector number, 1 for those that are wanted. */
+  readonly enabled: Uint8Array = new Uint8Array(detectors.length);
+  /** By {@link countKey}: the shapes of tokens with so many characters, so many of them digits. */
+  readonly byCount: ReadonlyMap<number, readonly ShapeEntry[]>;
+  /** By {@link wordKey}. */
+  readonly byWord: ReadonlyMap<number, readonly WordEntry[]>;
+  /** Shapes without a beginning of their own that are no groups of letters and digits. */
+  readonly atTokens: readonly ShapeEntry[];
+  /** Every shape of a detector, for values whose name is known. */
+  readonly shapes: readonly (readonly ShapeEntry[])[];
+  readonly kernel: KernelOptions;
+  readonly #hints: NameHints[] = [noHints];
+  readonly #hintByName: Map<string, number> = new Map();
+
+  constructor(wanted: ReadonlySet<string>) {
+    this.shapes = detectors.map(shapesOf);
+    detectors.forEach((detector, index) => {
+      if (wanted.has(detector.name)) this.enabled[index] = 1;
+    });
+    const active = this.shapes.filter((_, index) => this.enabled[index] === 1).flat();
+    const words = new Map<number, WordEntry[]>();
+    const asTokens: ShapeEntry[] = [];
+    for (const entry of active) {
+      if (!addBeginnings(words, entry)) asTokens.push(entry);
+    }
+    this.#addWords(words);
+    const isGroups = ({ shape }: ShapeEntry): boolean =>
+      !/[:_~]|[A-Za-z]-/.test(shape.source.replace(/\[[^_:\]]*\]/g, ''));
+    this.atTokens = asTokens.filter((entry) => !isGroups(entry));
+    this.byCount = countTable(asTokens.filter(isGroups));
+    this.byWord = words;
+    this.kernel = this.#kernelOptions(words, asTokens);
+  }
+
+  /** Whether the detector of that name is wanted. */
+  has(name: string): boolean {
+    return this.enabled[indexOf(name)] === 1;
+  }
+
+  /** The number for what a name says; see `ContentScanner.hint`. */
+  hint(name: string): number {
+    const known = this.#hintByName.get(name);
+    if (known !== undefined) return known;
+    const all = hintsOfName(name);
+    const hints = all.hints.filter(({ detector }) => this.enabled[detector] === 1);
+    let number = 0;
+    if (hints.length > 0 || all.isVersion) {
+      // Names come from queries, so there may be any number of them; hints are few.
+      number = this.#hints.findIndex((other) => sameHints(other, { ...all, hints }));
+      if (number < 0) number = this.#hints.push({ ...all, hints }) - 1;
+    }
+    if (this.#hintByName.size >= HINTS_MAX) this.#hintByName.clear();
+    this.#hintByName.set(name, number);
+    return number;
+  }
+
+  /** What {@link hint} stands for. */
+  hints(number: number): NameHints {
+    return this.#hints[number] ?? noHints;
+  }
+
+  #addWords(words: Map<number, WordEntry[]>): void {
+    const push = (word: string, entry: WordEntry): void => {
+      const key = wordKey(word.charCodeAt(0), word.charCodeAt(1), word.charCodeAt(2));
+      const list = words.get(key) ?? [];
+      list.push(entry);
+      words.set(key, list);
+    };
+    const phrases = [
+      ...followPhrases(),
+      ...personPhrases.map((text) => ({ words: text, detector: indexOf('person') })),
+      ...placePhrases.map((text) => ({ words: text, detector: indexOf('address') })),
+    ];
+    for (const { words: text, detector } of phrases) {
+      if (this.enabled[detector] !== 1 || !/^[a-z]/.test(text)) continue;
+      // After a short one its dot or colon is among the three bytes.
+      for (const next of text.length === 2 ? ['  ', '. ', ': '] : ['  ']) {
+        push(text + next, { kind: 'phrase', words: text, detector });
+      }
+    }
+    if (this.has('iban')) {
+      for (const country of ibanCountries) {
+        for (let digit = 0; digit < 10; digit += 1)
+          push(country.toLowerCase() + digit, { kind: 'iban' });
+      }
+    }
+    if (this.has('private-key')) push('begin', { kind: 'private-key' });
+    if (this.has('password')) {
+      for (const word of [
+        'sshpass',
+        'mysql',
+        'mariadb',
+        'redis-cli',
+        'curl',
+        'mongosh',
+        'ldapsearch',
+      ]) {
+        push(word, { kind: 'command' });
+      }
+    }
+  }
+
+  #kernelOptions(
+    words: ReadonlyMap<number, unknown>,
+    tokens: readonly ShapeEntry[],
+  ): KernelOptions {
+    const kinds: number[] = [];
+    const named = detectors.some(
+      (detector, index) => this.enabled[index] === 1 && detector.names !== undefined,
+    );
+    if (this.has('email')) kinds.push(anchor.at);
+    if (words.size > 0) kinds.push(anchor.word);
+    if (named) kinds.push(anchor.key);
+    if (this.has('ip-address') || this.has('mac-address')) kinds.push(anchor.colons);
+    if (this.has('azure-client-secret')) kinds.push(anchor.tilde);
+    const numbers = tokens.filter(({ shape }) => shape.digitsMin >= 6);
+    const other = tokens.filter(({ shape }) => shape.digitsMin < 6 && shape.compactMin >= LONG_MIN);
+    const isCardOnly = numbers.every(({ shape }) => shape.digitsMin >= 12);
+    const loose = this.has('phone') || this.has('ip-address');
+    if (numbers.length > 0 || loose) kinds.push(anchor.digits);
+    if (other.length > 0) kinds.push(anchor.long);
+    return {
+      kinds,
+      words: [...words.keys()].map((key): [number, number, number] => [
+        key & 0xff,
+        (key >> 8) & 0xff,
+        key >> 16,
+      ]),
+      digitsMin: isCardOnly && !loose ? 12 : 6,
+      longMin: LONG_MIN,
+    };
+  }
+}
+
+const LONG_MIN = 15;
+
+/** The number of a detector; throws for a name that is not in the table. */
+export function indexOf(name: string): number {
+  const index = detectors.findIndex((detector) => detector.name === name);
+  if (index < 0) throw new RangeError(`no detector ${name}`);
+  return index;
+}
+
+/** The key of {@link Plan.byWord}: three bytes, letters folded. */
+export const wordKey = (a: number, b: number, c: number): number =>
+  (a | (b << 8) | (c << 16) | 0x202020) & 0xffffff;
+
+/** The key of {@link Plan.byCount}. */
+export const countKey = (characters: number, digits: number): number => characters * 128 + digits;
+
+function shapesOf(detector: Detector, index: number): ShapeEntry[] {
+  const entry =
+    (needsName: boolean) =>
+    (source: string): ShapeEntry => ({
+      detector: index,
+      shape: compileShape(source),
+      needsName,
+    });
+  return [...(detector.free ?? []).map(entry(false)), ...(detector.near ?? []).map(entry(true))];
+}
+
+/** Files a shape under its beginnings; false when it has too many to be found by them. */
+function addBeginnings(words: Map<number, WordEntry[]>, entry: ShapeEntry): boolean {
+  if (entry.needsName) return false;
+  const beginnings = beginningsOf(entry.shape, BEGINNINGS_MAX);
+  if (beginnings === undefined) return false;
+  for (const [a, b, c] of beginnings) {
+    const key = wordKey(a, b, c);
+    const list = words.get(key) ?? [];
+    list.push({ kind: 'shape', lead: leadOf(entry.shape), entry });
+    words.set(key, list);
+  }
+  return true;
+}
+
+function countTable(entries: readonly ShapeEntry[]): Map<number, ShapeEntry[]> {
+  const table = new Map<number, ShapeEntry[]>();
+  for (const entry of entries) {
+    const { compactMin, compactMax, digitsMin, digitsMax } = entry.shape;
+    for (let length = compactMin; length <= Math.min(compactMax, COUNT_MAX); length += 1) {
+      for (let digits = digitsMin; digits <= Math.min(digitsMax, length); digits += 1) {
+        const key = countKey(length, digits);
+        const list = table.get(key) ?? [];
+        list.push(entry);
+        table.set(key, list);
+      }
+    }
+  }
+  return table;
+}
+
+function sameHints(a: NameHints, b: NameHints): boolean {
+  return (
+    a.isVersion === b.isVersion &&
+    a.isSession === b.isSession &&
+    a.hints.length === b.hints.length &&
+    a.hints.every(
+      ({ detector, weak }, i) => detector === b.hints[i]?.detector && weak === b.hints[i]?.weak,
+    )
+  );
+}

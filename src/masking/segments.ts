@@ -1,0 +1,142 @@
+/**
+ * Cuts text into the pieces that are masked each by itself. Where it cuts depends on the text
+ * alone, never on how it arrived, which is what makes a stream's mask equal to a document's.
+ *
+ * A piece is a line, or the lines from `-----BEGIN … PRIVATE KEY-----` to its end. A longer line
+ * is cut where nothing is found that a cut would break, with what stood before the cut as context;
+ * where there is no such place, all of it is masked.
+ */
+import { classOf, isWord } from './bytes.ts';
+import type { Examiner } from './examine.ts';
+
+/** Bytes of the longest piece; what a stream may have to hold back. */
+export const PIECE_BYTES_MAX: number = 64 * 1024;
+/** How much of a long line is looked at after a cut, so that nothing that spans it is missed. */
+const AHEAD_BYTES = 4 * 1024;
+/** How much of a long line is looked at before a cut, for the words before a value. */
+const CONTEXT_BYTES = 256;
+
+const NEWLINE = 10;
+const DASH = 45;
+
+/** Where a walk through a text is. */
+export interface Position {
+  /** Where the next piece starts. */
+  start: number;
+  /** Where its context starts: before `start` when the line was cut there. */
+  context: number;
+}
+
+/** One piece; the examiner that made it holds its findings. */
+export interface Piece {
+  readonly start: number;
+  readonly end: number;
+  /** All of it is to be masked. */
+  readonly isOpaque: boolean;
+  /** Whether the examiner found anything. */
+  readonly isHit: boolean;
+}
+
+/**
+ * Examines the next piece of `bytes[0, end)` and moves `position` behind it.
+ *
+ * @param isLast - whether nothing comes after `end`.
+ * @returns undefined when more text is needed, or there is none.
+ */
+export function nextPiece(
+  examiner: Examiner,
+  bytes: Uint8Array,
+  position: Position,
+  end: number,
+  isLast: boolean,
+): Piece | undefined {
+  const { start, context } = position;
+  if (start >= end) return undefined;
+  const stop = pieceEnd(bytes, start, end, isLast);
+  if (stop < 0) return undefined;
+  const isHit = examiner.examine(bytes, context, stop, 'text', 0);
+  const isCut =
+    stop - start === PIECE_BYTES_MAX && bytes[stop - 1] !== NEWLINE && (stop < end || !isLast);
+  if (!isCut) {
+    position.start = stop;
+    position.context = stop;
+    return { start, end: stop, isOpaque: examiner.isExhausted, isHit };
+  }
+  const cut = examiner.isExhausted ? -1 : safeCut(examiner, bytes, start, stop, isHit);
+  position.start = cut < 0 ? stop : cut;
+  position.context = Math.max(start, position.start - CONTEXT_BYTES);
+  return { start, end: position.start, isOpaque: cut < 0, isHit };
+}
+
+/** The last place, with text ahead of it, that is between words and in no finding. */
+function safeCut(
+  examiner: Examiner,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  isHit: boolean,
+): number {
+  let finding = isHit ? examiner.count - 1 : -1;
+  for (let at = end - AHEAD_BYTES; at > start + PIECE_BYTES_MAX / 2; at -= 1) {
+    while (finding >= 0 && examiner.start(finding) >= at) finding -= 1;
+    if (finding >= 0 && examiner.end(finding) > at) {
+      at = examiner.start(finding) + 1;
+      continue;
+    }
+    if (isBetweenWords(bytes, at)) return at;
+  }
+  return -1;
+}
+
+/** After a comma, a semicolon, a closing bracket or a space that no digit or capital follows. */
+function isBetweenWords(bytes: Uint8Array, at: number): boolean {
+  const before = bytes[at - 1] ?? 0;
+  if (before === 0x20) {
+    const next = bytes[at] ?? 0;
+    return next >= 97 && next <= 122 && (classOf(bytes, at - 2) & isWord) !== 0;
+  }
+  return before === 0x2c || before === 0x3b || before === 0x7d || before === 0x3e;
+}
+
+/** Where the piece that starts at `start` ends at the latest; -1 when that cannot be told yet. */
+function pieceEnd(bytes: Uint8Array, start: number, end: number, isLast: boolean): number {
+  const limit = start + PIECE_BYTES_MAX;
+  let line = start;
+  let inKey = false;
+  for (;;) {
+    const newline = bytes.indexOf(NEWLINE, line);
+    const isWhole = newline >= 0 && newline < end;
+    const stop = isWhole ? newline + 1 : end;
+    if (stop >= limit) return limit;
+    if (!isWhole && !isLast) return -1;
+    inKey = inKey ? !endsKey(bytes, line, stop) : beginsKey(bytes, line, stop);
+    if (!inKey || !isWhole) return stop;
+    line = stop;
+  }
+}
+
+/** Whether a private key begins in this line and does not end in it. */
+function beginsKey(bytes: Uint8Array, start: number, end: number): boolean {
+  for (
+    let at = bytes.indexOf(DASH, start);
+    at >= 0 && at + 20 < end;
+    at = bytes.indexOf(DASH, at + 1)
+  ) {
+    if (bytes[at + 1] !== DASH || bytes[at + 4] !== DASH || bytes[at + 5] !== 66) continue;
+    const line = String.fromCharCode(...bytes.subarray(at, Math.min(end, at + 80)));
+    if (/^-----BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----/.test(line)) {
+      return !endsKey(bytes, at + 20, end);
+    }
+  }
+  return false;
+}
+
+/** Whether the last line of a private key is in this line. */
+function endsKey(bytes: Uint8Array, start: number, end: number): boolean {
+  let dashes = 0;
+  for (let at = start; at < end; at += 1) {
+    dashes = bytes[at] === DASH ? dashes + 1 : 0;
+    if (dashes === 5 && bytes[at + 1] === 69 && bytes[at + 2] === 78) return true;
+  }
+  return false;
+}
