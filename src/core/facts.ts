@@ -49,7 +49,16 @@ export interface ObjectFact {
 }
 
 /** How a command uses a column. */
-export type ColumnUse = 'return' | 'filter' | 'order' | 'group' | 'copy' | 'write';
+export type ColumnUse =
+  | 'return'
+  | 'filter'
+  | 'order'
+  | 'group'
+  /** Goes where it can be read later: another table, a setting, a message, a large object. */
+  | 'copy'
+  | 'write'
+  /** Goes into an expression, which may fail and then tell what it was given. */
+  | 'compute';
 
 export interface ColumnFact {
   /** `schema.table.column` */

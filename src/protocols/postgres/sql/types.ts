@@ -54,6 +54,8 @@ export interface SqlStatement {
   readonly changes: readonly SessionChange[];
   /** For COPY … TO STDOUT: how the rows are written. */
   readonly copy: CopyFormat | undefined;
+  /** The search path that its names were found by: a cursor keeps to it while it is open. */
+  readonly searchPath?: readonly string[];
   /** Whether errors and notices of it may carry masked values, so that their text must go. */
   readonly messagesMayLeak: boolean;
 }

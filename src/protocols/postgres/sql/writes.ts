@@ -1,0 +1,361 @@
+/**
+ * INSERT, UPDATE, DELETE and MERGE: which tables they write, from what, and what RETURNING shows.
+ * A target is always a relation, never a CTE of its name.
+ */
+import type {
+  DeleteStmt,
+  InsertStmt,
+  MergeStmt,
+  Node,
+  RangeVar,
+  ReturningClause,
+  UpdateStmt,
+} from 'libpg-query';
+import { castTo } from './calls.ts';
+import type { Relation, WriteEvent } from './catalogue.ts';
+import { plainTruth } from './fold.ts';
+import { fromClause, rowItem } from './from.ts';
+import { tableColumns, viewColumns } from './labels.ts';
+import { itemOf, openItem, relationNamed, writtenName } from './relations.ts';
+import {
+  beside,
+  type Item,
+  nested,
+  noSources,
+  type Scope,
+  type Sources,
+  sourcesOf,
+  withSources,
+} from './scope.ts';
+import { targetColumns } from './targets.ts';
+import { traitsOf } from './traits.ts';
+import { unknownType } from './type-oids.ts';
+import { kindOf } from './tree.ts';
+import { type Column, retyped, unknownValue, type Value, withTaint } from './values.ts';
+import { deeper, spend, type Walk } from './walk.ts';
+import { withClause } from './with.ts';
+import { writeRelation } from './write-effects.ts';
+
+/** Values that a statement gives to columns of its target, by name. */
+type Assigned = Map<string, Value>;
+
+interface Target {
+  readonly relation: Relation | undefined;
+  readonly item: Item;
+}
+
+/** A statement in WITH, in a rule or in a function: a query, or a write. */
+export function statement(walk: Walk, node: Node, scope: Scope): readonly Column[] | undefined {
+  spend(walk);
+  return deeper(walk, () => {
+    if ('SelectStmt' in node) return walk.entries.query(walk, node.SelectStmt, scope);
+    if ('InsertStmt' in node) return insert(walk, node.InsertStmt, scope);
+    if ('UpdateStmt' in node) return update(walk, node.UpdateStmt, scope);
+    if ('DeleteStmt' in node) return remove(walk, node.DeleteStmt, scope);
+    if ('MergeStmt' in node) return merge(walk, node.MergeStmt, scope);
+    walk.facts.effect('execute-code', 'unknown');
+    walk.facts.partial(`${kindOf(node)} inside a function or a rule is not followed`);
+    return undefined;
+  });
+}
+
+function targetOf(walk: Walk, name: RangeVar | undefined): Target {
+  if (name === undefined) {
+    walk.facts.partial('a write without a target');
+    return { relation: undefined, item: openItem('') };
+  }
+  const relation = relationNamed(walk, name);
+  if (relation === undefined) {
+    walk.facts.object('table', writtenName(name), 'write');
+    walk.facts.partial(`relation ${writtenName(name)} is not in the catalogue`);
+    return { relation, item: openItem(name.alias?.aliasname ?? name.relname ?? '') };
+  }
+  const columns =
+    relation.kind === 'view' ? viewColumns(walk, relation) : tableColumns(walk, relation);
+  if (columns === undefined) walk.facts.partial(`view ${relation.name} cannot be followed`);
+  return { relation, item: itemOf(walk, relation, columns, name) };
+}
+
+function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] | undefined {
+  const scope = node.withClause === undefined ? outer : withClause(walk, node.withClause, outer);
+  const target = targetOf(walk, node.relation);
+  const names = insertedNames(walk, node, target);
+  const assigned: Assigned = new Map();
+  const source = node.selectStmt;
+  if (source !== undefined) {
+    const columns =
+      'SelectStmt' in source
+        ? walk.entries.query(walk, source.SelectStmt, nested(scope))
+        : undefined;
+    if (columns === undefined) {
+      walk.facts.partial('what is inserted is not known');
+      for (const name of names) assign(walk, target, assigned, name, unknownValue);
+    }
+    if (columns !== undefined && columns.length > names.length && target.relation !== undefined) {
+      walk.facts.partial('more is inserted than there are columns');
+    }
+    for (const [at, column] of (columns ?? []).entries()) {
+      assign(walk, target, assigned, names[at] ?? '?', column.value);
+    }
+  }
+  done(walk, node.relation, target, 'insert', { all: false, columns: [...assigned.keys()] });
+  const conflict = node.onConflictClause;
+  if (conflict?.action === 'ONCONFLICT_UPDATE' || conflict?.infer !== undefined) {
+    const excluded = rowItem('excluded', written(target, assigned));
+    const inside = withSources(scope, bothItems(target.item, excluded));
+    for (const element of conflict.infer?.indexElems ?? []) {
+      if ('IndexElem' in element && element.IndexElem.expr !== undefined) {
+        walk.entries.expression(walk, element.IndexElem.expr, inside);
+      }
+    }
+    const condition = conflict.infer?.whereClause;
+    if (condition !== undefined) walk.entries.expression(walk, condition, inside);
+    if (conflict.action === 'ONCONFLICT_UPDATE') {
+      setColumns(walk, conflict.targetList ?? [], target, assigned, inside);
+      filter(walk, conflict.whereClause, inside);
+      done(walk, node.relation, target, 'update', {
+        all: false,
+        columns: [...targetNames(conflict.targetList)],
+      });
+    }
+  }
+  return returning(walk, node.returningClause, target, assigned, noSources, scope);
+}
+
+/** The columns that are given values, in order. */
+function insertedNames(walk: Walk, node: InsertStmt, target: Target): readonly string[] {
+  if (node.cols === undefined) return target.relation?.columns.map((column) => column.name) ?? [];
+  for (const column of node.cols) {
+    if ('ResTarget' in column && column.ResTarget.indirection !== undefined) {
+      for (const step of column.ResTarget.indirection)
+        subscript(walk, step, withSources(emptyOf(target), noSources));
+    }
+  }
+  return [...targetNames(node.cols)];
+}
+
+function emptyOf(target: Target): Scope {
+  return { parent: undefined, sources: sourcesOf(target.item), ctes: undefined, args: undefined };
+}
+
+function targetNames(nodes: readonly Node[] | undefined): readonly string[] {
+  return (nodes ?? []).flatMap((node) => ('ResTarget' in node ? [node.ResTarget.name ?? ''] : []));
+}
+
+function update(walk: Walk, node: UpdateStmt, outer: Scope): readonly Column[] | undefined {
+  const scope = node.withClause === undefined ? outer : withClause(walk, node.withClause, outer);
+  const target = targetOf(walk, node.relation);
+  const from = fromClause(walk, node.fromClause ?? [], scope);
+  const inside = withSources(scope, beside(sourcesOf(target.item), from));
+  const assigned: Assigned = new Map();
+  setColumns(walk, node.targetList ?? [], target, assigned, inside);
+  filter(walk, node.whereClause, inside);
+  done(walk, node.relation, target, 'update', {
+    all: isEveryRow(walk, node.whereClause, target),
+    columns: [...targetNames(node.targetList)],
+  });
+  return returning(walk, node.returningClause, target, assigned, from, scope);
+}
+
+function remove(walk: Walk, node: DeleteStmt, outer: Scope): readonly Column[] | undefined {
+  const scope = node.withClause === undefined ? outer : withClause(walk, node.withClause, outer);
+  const target = targetOf(walk, node.relation);
+  const using = fromClause(walk, node.usingClause ?? [], scope);
+  const inside = withSources(scope, beside(sourcesOf(target.item), using));
+  filter(walk, node.whereClause, inside);
+  done(walk, node.relation, target, 'delete', {
+    all: isEveryRow(walk, node.whereClause, target),
+    columns: undefined,
+  });
+  return returning(walk, node.returningClause, target, new Map(), using, scope);
+}
+
+function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | undefined {
+  const scope = node.withClause === undefined ? outer : withClause(walk, node.withClause, outer);
+  const target = targetOf(walk, node.relation);
+  const source = fromClause(
+    walk,
+    node.sourceRelation === undefined ? [] : [node.sourceRelation],
+    scope,
+  );
+  const inside = withSources(scope, beside(sourcesOf(target.item), source));
+  filter(walk, node.joinCondition, inside);
+  const everyRow = isEveryRow(walk, node.joinCondition, target);
+  const assigned: Assigned = new Map();
+  for (const one of node.mergeWhenClauses ?? []) {
+    if (!('MergeWhenClause' in one)) {
+      walk.facts.partial(`${kindOf(one)} in MERGE is not analysed`);
+      continue;
+    }
+    const { commandType, matchKind, condition, targetList, values } = one.MergeWhenClause;
+    filter(walk, condition, inside);
+    const unmatched = matchKind === 'MERGE_WHEN_NOT_MATCHED_BY_SOURCE';
+    const all = (everyRow || unmatched) && isEveryRow(walk, condition, target);
+    const columns = [...targetNames(targetList)];
+    if (commandType === 'CMD_UPDATE') {
+      setColumns(walk, targetList ?? [], target, assigned, inside);
+      done(walk, node.relation, target, 'update', { all, columns });
+    } else if (commandType === 'CMD_DELETE') {
+      done(walk, node.relation, target, 'delete', { all, columns: undefined });
+    } else if (commandType === 'CMD_INSERT') {
+      const names =
+        columns.length > 0 ? columns : (target.relation?.columns.map((c) => c.name) ?? []);
+      for (const [at, value] of (values ?? []).entries()) {
+        assign(
+          walk,
+          target,
+          assigned,
+          names[at] ?? '?',
+          walk.entries.expression(walk, value, inside),
+        );
+      }
+      done(walk, node.relation, target, 'insert', {
+        all: false,
+        columns: names.slice(0, values?.length ?? 0),
+      });
+    } else if (commandType !== 'CMD_NOTHING') {
+      walk.facts.partial('an action of MERGE is not analysed');
+    }
+  }
+  return returning(walk, node.returningClause, target, assigned, source, scope);
+}
+
+/** Notes the write, with everything that it sets off. */
+function done(
+  walk: Walk,
+  name: RangeVar | undefined,
+  target: Target,
+  event: WriteEvent,
+  how: { readonly all: boolean; readonly columns: readonly string[] | undefined },
+): void {
+  if (target.relation !== undefined) writeRelation(walk, target.relation, { event, ...how });
+  else {
+    const all = how.all && (event === 'update' || event === 'delete');
+    walk.facts.effect(all ? `${event}-all` : event);
+    walk.facts.object('table', name === undefined ? '?' : writtenName(name), 'write');
+  }
+}
+
+function filter(walk: Walk, condition: Node | undefined, scope: Scope): void {
+  if (condition !== undefined) {
+    walk.facts.use(walk.entries.expression(walk, condition, scope), 'filter');
+  }
+}
+
+function isEveryRow(walk: Walk, condition: Node | undefined, target: Target): boolean {
+  if (condition === undefined) return true;
+  const { relation, item } = target;
+  const neverNull = (names: readonly string[]): boolean => {
+    const name = names.at(-1) ?? '';
+    if (names.length > 1 && names.at(-2) !== item.alias) return false;
+    if (name === 'ctid' || name === 'tableoid' || name === 'xmin') return true;
+    return relation?.columns.find((column) => column.name === name)?.notNull ?? false;
+  };
+  const literalRead = (): void => {
+    walk.env.literalsRead.any = true;
+  };
+  return plainTruth(condition, { neverNull, literalRead }) === true;
+}
+
+/** `SET column = …`, which may be `SET (a, b) = (…)` or `SET field[1] = …`. */
+function setColumns(
+  walk: Walk,
+  nodes: readonly Node[],
+  target: Target,
+  assigned: Assigned,
+  scope: Scope,
+): void {
+  for (const node of nodes) {
+    if (!('ResTarget' in node)) {
+      walk.facts.partial(`${kindOf(node)} in SET is not analysed`);
+      continue;
+    }
+    const { name = '', val, indirection = [] } = node.ResTarget;
+    for (const step of indirection) subscript(walk, step, scope);
+    if (val === undefined) continue;
+    let value = walk.entries.expression(walk, val, scope);
+    if ('MultiAssignRef' in val) {
+      const at = (val.MultiAssignRef.colno ?? 1) - 1;
+      value = value.fields?.[at]?.value ?? value;
+    }
+    if (indirection.length > 0)
+      value = retyped({ ...value, fields: undefined, direct: undefined }, 0);
+    assign(walk, target, assigned, name, value);
+  }
+}
+
+function subscript(walk: Walk, step: Node, scope: Scope): void {
+  if (!('A_Indices' in step)) return;
+  for (const bound of [step.A_Indices.lidx, step.A_Indices.uidx]) {
+    if (bound !== undefined) walk.entries.expression(walk, bound, scope);
+  }
+}
+
+/** Gives a column a value: what it carries is copied there. */
+function assign(walk: Walk, target: Target, assigned: Assigned, name: string, value: Value): void {
+  const column = target.item.columns.find((one) => one.name === name);
+  if (column === undefined && target.relation !== undefined) {
+    walk.facts.partial(`column ${name} of ${target.relation.name} is not known`);
+  }
+  const label = column?.value ?? unknownValue;
+  // A masked column that is given its own value, or that of the same mask, hides it as before.
+  const kept = value.direct !== undefined && value.direct === label.direct;
+  if (!kept) walk.facts.use(value, 'copy');
+  walk.facts.use({ ...label, unknown: false }, 'write');
+  checkAssignment(walk, value, label.type);
+  if (label.type !== 0 && value.type !== label.type) castTo(walk, value, label.type);
+  const before = assigned.get(name);
+  assigned.set(name, before === undefined ? value : withTaint(value, [before]));
+}
+
+/** Assignment uses casts that expressions would have to ask for. */
+function checkAssignment(walk: Walk, value: Value, target: number): void {
+  const { assignments } = traitsOf(walk.env.catalogue);
+  if (value.type === target || value.type === unknownType) return;
+  const found = assignments.some(
+    (cast) => (value.type === 0 || cast.source === value.type) && cast.target === target,
+  );
+  if (found) walk.facts.partial('an assignment runs a cast that is not reviewed');
+}
+
+/** The target's columns as they are after the write: by their labels, and by what was written. */
+function written(target: Target, assigned: Assigned): readonly Column[] {
+  return target.item.columns.map(({ name, value }) => {
+    const given = assigned.get(name);
+    return { name, value: given === undefined ? value : withTaint(value, [given]) };
+  });
+}
+
+function bothItems(target: Item, other: Item): Sources {
+  return { items: [target, other], visible: target.columns, open: target.open };
+}
+
+function returning(
+  walk: Walk,
+  clause: ReturningClause | undefined,
+  target: Target,
+  assigned: Assigned,
+  from: Sources,
+  scope: Scope,
+): readonly Column[] | undefined {
+  if (clause === undefined) return [];
+  const now: Item = { ...target.item, columns: written(target, assigned) };
+  const item: Item = {
+    ...now,
+    row: { ...withTaint(target.item.row, [...assigned.values()]), fields: now.columns },
+  };
+  const names = { old: 'old', new: 'new' };
+  for (const option of clause.options ?? []) {
+    if (!('ReturningOption' in option)) continue;
+    const which = option.ReturningOption.option === 'RETURNING_OPTION_OLD' ? 'old' : 'new';
+    names[which] = option.ReturningOption.value ?? which;
+  }
+  // OLD and NEW give way to a table of that name.
+  const shown = beside(sourcesOf(item), from);
+  const taken = new Set(shown.items.map((one) => one.alias));
+  const extra = [names.old, names.new]
+    .filter((name) => !taken.has(name))
+    .map((alias): Item => ({ ...item, alias, schema: undefined }));
+  const sources: Sources = { ...shown, items: [...shown.items, ...extra] };
+  return targetColumns(walk, clause.exprs ?? [], withSources(scope, sources));
+}
