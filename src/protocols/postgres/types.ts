@@ -6,7 +6,7 @@ import type { Wire } from '#core/wire.ts';
 export interface PgClient {
   readonly wire: Wire;
   readonly admission: Admission;
-  /** Database as the client named it. */
+  /** Database as the client named it; empty when it named none (the target's settings decide). */
   readonly database: string;
   /** Allow-listed start-up parameters to hand to the server, lower-case names. */
   readonly parameters: ReadonlyMap<string, string>;
