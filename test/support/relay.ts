@@ -221,7 +221,7 @@ class RelayState {
     const state = this;
     return {
       data: (direction, bytes, start, end) => {
-        state.recorded[direction].push(bytes.slice(start, end));
+        state.recorded[direction].push(new Uint8Array(bytes.subarray(start, end)));
       },
       judged: () => {},
       mark: (kind, data) => {

@@ -3,29 +3,23 @@
  * and the recording share.
  */
 import type { BoundValue, Command } from '#core/command.ts';
-import type { Facts } from '#core/facts.ts';
 import type { Stages } from '#core/protocol.ts';
 import type { BindMessage } from './codec/read.ts';
-import type { Description } from './results.ts';
-import type { Running } from './relay-expected.ts';
+import type { Described, Running } from './relay-expected.ts';
+import type { Analysed } from './relay-judge.ts';
 import type { SqlStatement } from './sql/types.ts';
 
 /** A prepared statement, by Parse or by SQL's PREPARE. */
-export interface Prepared {
+export interface Prepared extends Described {
   readonly name: string;
   /** What EXECUTE or a Bind runs. */
   readonly text: string;
   /** What the server holds as its source: the text of the Parse, or of the query with PREPARE. */
   readonly source: string;
-  readonly fromSql: boolean;
   /** Parameter types: as declared, then as the server chose them. */
   types: readonly number[];
-  statements: readonly SqlStatement[];
-  /** Server state and masks that `statements` were found under; others need a new analysis. */
-  under: object;
-  /** Its result columns, once the server has told. */
-  description: Description | undefined;
-  /** Segment in which the client last asked for them. */
+  analysed: Analysed;
+  /** Segment in which the client last asked for its columns. */
   describedIn: number;
 }
 
@@ -63,14 +57,6 @@ export const nothing: SqlStatement = {
   messagesMayLeak: false,
 };
 
-export interface CommandParts {
-  readonly kind: Command['kind'];
-  readonly text: string;
-  readonly parameters: readonly BoundValue[];
-  readonly state: string;
-  readonly facts: Facts;
-}
-
 const NO_VALUES: readonly BoundValue[] = [];
 
 export const command = (
@@ -100,5 +86,8 @@ export const boundValues = (bind: BindMessage, types: readonly number[]): readon
 /** Canonical text of the state that gives a command its meaning; see {@link Command.state}. */
 export const stateText = (searchPath: readonly string[], role: string): string =>
   `search_path=${searchPath.map(quoted).join(',')};role=${quoted(role)}`;
+
+/** For what follows a change that was not read back. */
+export const unknownStateText: string = 'unknown';
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;

@@ -24,7 +24,7 @@ export class CopyOut {
 
   /** @throws GatewayError `SP_MASK_UNSOUND` when the rows cannot be told apart. */
   constructor(parts: PlanParts, columns: number, limits: Limits) {
-    const { copy } = parts.statement;
+    const { copy } = parts.running.statement;
     if (copy === undefined) {
       throw new GatewayError('SP_MASK_UNSOUND', { detail: 'COPY in a form that is not known' });
     }

@@ -10,7 +10,7 @@ import type { Clock } from '#core/clock.ts';
 import type { MaskSet } from '#core/masking.ts';
 import type { Stages } from '#core/protocol.ts';
 import type { Portal, Prepared } from './commands.ts';
-import { stateText } from './commands.ts';
+import { stateText, unknownStateText } from './commands.ts';
 import {
   Expected,
   type ExpectedKind,
@@ -41,9 +41,9 @@ export interface KnownState {
 }
 
 export class Conversation {
-  readonly queue = new ExpectedQueue();
-  readonly statements = new Names<Prepared>();
-  readonly portals = new Names<Portal>();
+  readonly queue: ExpectedQueue = new ExpectedQueue();
+  readonly statements: Names<Prepared> = new Names<Prepared>();
+  readonly portals: Names<Portal> = new Names<Portal>();
   readonly stages: Stages;
   readonly limits: Limits;
   /** What one Sync or simple query closes. */
@@ -65,6 +65,8 @@ export class Conversation {
   namesUnknown = false;
   /** A lookup met a name that an unanswered message may change. */
   conflict = false;
+  /** Statements that a lookup met and whose analysis is of another moment. */
+  readonly stale: Set<Prepared> = new Set();
   readonly #clock: Clock;
   #learnedAtMs = 0;
   #touched = false;
@@ -73,7 +75,6 @@ export class Conversation {
   #known: KnownState | undefined;
   #state: SqlState | undefined;
   #under: object = {};
-  #underKnown: KnownState | undefined;
   #underMasks: MaskSet | undefined;
   /** SQL commands on the way that change names, and the segment of the last. */
   #naming = 0;
@@ -118,7 +119,7 @@ export class Conversation {
 
   /** What the commands of this moment are relative to. */
   get stateText(): string {
-    return this.stateKnown && this.#known !== undefined ? this.#known.text : 'unknown';
+    return this.stateKnown && this.#known !== undefined ? this.#known.text : unknownStateText;
   }
 
   get known(): KnownState | undefined {
@@ -137,6 +138,7 @@ export class Conversation {
     if (this.#known?.text !== text || this.#known.catalogue.version !== catalogue.version) {
       this.#known = { catalogue, searchPath, role, database, text };
       this.#state = undefined;
+      this.#under = {};
     }
     this.#unsound = state.unsound !== undefined;
     this.settingsUnknown = false;
@@ -165,26 +167,39 @@ export class Conversation {
       role: known.role,
       database: known.database,
       known: isKnown,
-      prepared: (name) => {
-        const found = this.findStatement(name);
-        return found === 'wait' ? undefined : found?.statements[0];
-      },
-      cursor: (name) => {
-        const found = this.findPortal(name);
-        return found === 'wait' ? undefined : found?.running.statement;
-      },
+      prepared: (name) => this.#preparedFor(name),
+      cursor: (name) => this.#cursorFor(name),
     };
+  }
+
+  /** The server plans a prepared statement anew, so its analysis has to be of this moment too. */
+  #preparedFor(name: string): SqlStatement | undefined {
+    const found = this.findStatement(name);
+    if (found === 'wait' || found === undefined) return undefined;
+    if (found.analysed.under === this.under()) return found.analysed.statements[0];
+    this.stale.add(found);
+    return undefined;
+  }
+
+  /** A cursor's query was read when it was opened; under other masks nothing is known of it. */
+  #cursorFor(name: string): SqlStatement | undefined {
+    const found = this.findPortal(name);
+    if (found === 'wait' || found?.running.masks.version !== this.stages.masks.version) {
+      return undefined;
+    }
+    return found.running.statement;
+  }
+
+  /** An analysis begins: it will say which names it met. */
+  startLookups(): void {
+    this.conflict = false;
+    this.stale.clear();
   }
 
   /** What an analysis of this moment holds under: another object when it may not hold any more. */
   under(): object {
-    const { masks } = this.stages;
-    if (!this.stateKnown) return {};
-    if (this.#underKnown !== this.#known || this.#underMasks !== masks) {
-      this.#under = {};
-      this.#underKnown = this.#known;
-      this.#underMasks = masks;
-    }
+    if (this.#underMasks !== this.stages.masks) this.#under = {};
+    this.#underMasks = this.stages.masks;
     return this.#under;
   }
 
@@ -225,19 +240,22 @@ export class Conversation {
     return entry;
   }
 
+  /** A Bind of a statement is on its way: planning can run code of it. */
+  bound(statement: SqlStatement): void {
+    if (!isSeenThrough(statement)) this.#distrust();
+  }
+
+  #distrust(): void {
+    this.settingsUnknown = true;
+    this.#under = {};
+    this.#touched = true;
+    this.#opaque = true;
+  }
+
   /** A statement is on its way: what it may change is not known any more. */
   sent(statement: SqlStatement): void {
     if (statement.messagesMayLeak) this.leaky = true;
-    const { facts } = statement;
-    const opaque =
-      facts.analysis === 'opaque' ||
-      facts.effects.includes('execute-code') ||
-      facts.effects.includes('unknown');
-    if (opaque) {
-      this.settingsUnknown = true;
-      this.#touched = true;
-      this.#opaque = true;
-    }
+    if (!isSeenThrough(statement)) this.#distrust();
     for (const change of statement.changes) this.#sending(change);
   }
 
@@ -246,10 +264,10 @@ export class Conversation {
       case 'settings':
         this.settingsUnknown = true;
         this.#touched = true;
+        this.#under = {};
         return;
       case 'catalogue':
-        this.catalogueUnknown = true;
-        this.settingsUnknown = true;
+        this.#forget();
         this.#touched = true;
         return;
       case 'transaction':
@@ -264,6 +282,7 @@ export class Conversation {
   #forget(): void {
     this.settingsUnknown = true;
     this.catalogueUnknown = true;
+    this.#under = {};
   }
 
   /** The server has done, or skipped, a statement that was sent. */
@@ -272,17 +291,17 @@ export class Conversation {
       if (change.kind === 'settings' || change.kind === 'catalogue') continue;
       if (change.kind === 'transaction') continue;
       this.#naming -= 1;
-      if (confirmed) this.#apply(change, source);
+      if (confirmed) this.#apply(change, item, source);
     }
   }
 
-  #apply(change: SessionChange, source: string): void {
+  #apply(change: SessionChange, item: Running, source: string): void {
     switch (change.kind) {
       case 'prepare':
-        this.statements.set(change.name, preparedBySql(change.name, change.statement, source));
+        this.statements.set(change.name, preparedBySql(change, item, source));
         return;
       case 'declare':
-        this.portals.set(change.name, portalBySql(change.name, change.statement, source));
+        this.portals.set(change.name, portalBySql(change, item, source));
         return;
       case 'deallocate':
         if (change.name === undefined) this.statements.clear((_, name) => name !== '');
@@ -332,22 +351,29 @@ export class Conversation {
   }
 }
 
-const preparedBySql = (name: string, statement: SqlStatement, source: string): Prepared => ({
+/** Whether everything that the statement can do is in its facts. */
+const isSeenThrough = ({ facts }: SqlStatement): boolean =>
+  facts.analysis !== 'opaque' &&
+  !facts.effects.includes('execute-code') &&
+  !facts.effects.includes('unknown');
+
+type Made = Extract<SessionChange, { readonly kind: 'prepare' | 'declare' }>;
+
+const preparedBySql = ({ name, statement }: Made, item: Running, source: string): Prepared => ({
   name,
   text: statement.text,
   source,
-  fromSql: true,
   types: [],
-  statements: [statement],
-  under: statement,
+  // What it was found under is not kept: its first use analyses it again.
+  analysed: { statements: [statement], masks: item.masks, settled: 1, under: statement },
   description: undefined,
   describedIn: -1,
 });
 
-const portalBySql = (name: string, statement: SqlStatement, source: string): Portal => ({
+const portalBySql = ({ name, statement }: Made, item: Running, source: string): Portal => ({
   name,
   source,
-  running: running(statement, [], undefined),
+  running: running(statement, { masks: item.masks }),
   prepared: undefined,
   parameters: undefined,
   fromSql: true,

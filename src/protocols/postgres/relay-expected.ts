@@ -3,6 +3,7 @@
  * own rules decide what happens to them: an error in the extended protocol makes it skip everything
  * up to the next Sync, and so are the entries dropped here.
  */
+import type { MaskSet } from '#core/masking.ts';
 import type { Refusal } from '#core/verdict.ts';
 import type { SqlStatement } from './sql/types.ts';
 import type { ResultFormats } from './codec/read.ts';
@@ -13,11 +14,22 @@ export type ExpectedKind = 'query' | 'parse' | 'bind' | 'describe' | 'execute' |
 /** Whoever may be told the columns of a result. */
 export interface Described {
   description: Description | undefined;
+  /** The plan of its last execution, and all that it was made from. */
+  planned?: Planned | undefined;
+}
+
+export interface Planned {
+  readonly plan: RowPlan;
+  readonly statement: SqlStatement;
+  readonly formats: ResultFormats | undefined;
+  readonly description: Description;
 }
 
 /** A statement whose rows and messages are on their way, and how they were asked for. */
 export interface Running extends Described {
   readonly statement: SqlStatement;
+  /** The masks that the statement was analysed under. */
+  readonly masks: MaskSet;
   /** Masks that an approval lifted for it. */
   readonly lifted: readonly string[];
   /** From the Bind; undefined where the row description says it (simple queries). */
@@ -30,10 +42,21 @@ export interface Running extends Described {
 
 export const running = (
   statement: SqlStatement,
-  lifted: readonly string[],
-  formats: ResultFormats | undefined,
-  prepared?: Described,
-): Running => ({ statement, lifted, formats, prepared, description: undefined, plan: undefined });
+  how: {
+    readonly masks: MaskSet;
+    readonly lifted?: readonly string[];
+    readonly formats?: ResultFormats;
+    readonly prepared?: Described;
+  },
+): Running => ({
+  statement,
+  masks: how.masks,
+  lifted: how.lifted ?? [],
+  formats: how.formats,
+  prepared: how.prepared,
+  description: undefined,
+  plan: undefined,
+});
 
 /** The columns of a result, as its portal or its statement was described. */
 export const descriptionOf = (item: Running): Description | undefined =>

@@ -7,17 +7,27 @@
  */
 import type { BoundValue, Command } from '#core/command.ts';
 import { toGatewayError } from '#core/errors.ts';
+import type { MaskSet } from '#core/masking.ts';
 import type { HoldNotice } from '#core/protocol.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
-import { command, nothing } from './commands.ts';
+import { command, nothing, unknownStateText } from './commands.ts';
 import { refuse } from './refusal.ts';
 import { type Conversation, failed } from './relay-conversation.ts';
 import type { SqlAnalyser, SqlAnalysis, SqlStatement } from './sql/types.ts';
 
-export interface Allowed {
-  readonly refused: false;
+/** What a text is, under one state of the session and one set of masks. */
+export interface Analysed {
   readonly statements: readonly SqlStatement[];
+  readonly masks: MaskSet;
+  /** How many of the statements were read under a state that is known; the rest follow a change. */
+  readonly settled: number;
+  /** {@link Conversation.under} of that moment: another one needs another analysis. */
+  readonly under: object;
+}
+
+export interface Allowed extends Analysed {
+  readonly refused: false;
   /** One for each statement. */
   readonly permits: readonly AllowedCommand[];
 }
@@ -27,6 +37,12 @@ export type Judged = Allowed | Refusal;
 /** A value, or a promise of it where it takes a turn of the event loop. */
 export type Soon<T> = T | Promise<T>;
 
+/** Statements for the gate. */
+interface Asked extends Analysed {
+  readonly kind: Command['kind'];
+  readonly values?: readonly BoundValue[] | undefined;
+}
+
 export interface JudgeParts {
   readonly conversation: Conversation;
   readonly analyser: SqlAnalyser;
@@ -35,7 +51,7 @@ export interface JudgeParts {
   readonly onHold: (notice: HoldNotice) => void;
 }
 
-/** How often a policy may change while one text is judged before it is refused. */
+/** How often state, names or masks may change while one text is analysed. */
 const ROUNDS_MAX = 4;
 
 export class Judge {
@@ -54,51 +70,43 @@ export class Judge {
 
   /** Judges every statement of a text. */
   text(text: string, kind: Command['kind']): Soon<Judged> {
-    return closed(() => chain(this.analyse(text), (found) => this.statements(found, kind)));
+    return closed(() => chain(this.analyse(text), (found) => this.#gateAll({ ...found, kind })));
   }
 
-  /** Judges statements whose analysis is known, with the values bound to them. */
-  statements(
-    statements: readonly SqlStatement[],
-    kind: Command['kind'],
-    values?: readonly BoundValue[],
-  ): Soon<Judged> {
-    return closed(() =>
-      this.#gateAll(statements.length === 0 ? [nothing] : statements, kind, values),
-    );
+  /** Judges the execution of a statement whose analysis is known, with the values bound to it. */
+  bound(analysed: Analysed, values: readonly BoundValue[] | undefined): Soon<Judged> {
+    return closed(() => this.#gateAll({ ...analysed, kind: 'execute', values }));
   }
 
   /** The statements of a text as the server would read it now. */
-  analyse(text: string): Soon<readonly SqlStatement[]> {
-    const { conversation } = this.#parts;
-    conversation.conflict = false;
-    const state = conversation.state;
+  analyse(text: string): Soon<Analysed> {
+    const { conversation, analyser } = this.#parts;
+    const { state } = conversation;
     if (state === undefined || (conversation.isIdle && conversation.isStale)) {
-      return this.#analyseSlowly(text);
+      return this.#analyseSlowly(text, undefined);
     }
-    const found = this.#parts.analyser.analyse(text, state, conversation.stages.masks);
-    if (found instanceof Promise || conversation.conflict) return this.#analyseSlowly(text);
-    if (!state.known && !isSettled(found)) return this.#analyseSlowly(text);
+    conversation.startLookups();
+    const found = analyser.analyse(text, state, conversation.stages.masks);
+    const isOpen = conversation.conflict || conversation.stale.size > 0;
+    if (found instanceof Promise || isOpen || (!state.known && !isComplete(found))) {
+      return this.#analyseSlowly(text, isOpen ? undefined : found);
+    }
     return this.#separate(text, found);
   }
 
   /** With waiting: for the analyser, for names that are under way, for the state to be read back. */
-  async #analyseSlowly(text: string): Promise<readonly SqlStatement[]> {
-    const { conversation, analyser } = this.#parts;
+  async #analyseSlowly(text: string, first: Soon<SqlAnalysis> | undefined): Promise<Analysed> {
+    const { conversation } = this.#parts;
     if (conversation.isIdle && conversation.isStale) await this.refreshed();
+    let pending = first;
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
-      const { state } = conversation;
-      conversation.conflict = false;
-      const found =
-        state === undefined
-          ? undefined
-          : await analyser.analyse(text, state, conversation.stages.masks);
-      if (conversation.conflict) {
-        await conversation.whenAnswered();
-        continue;
-      }
-      if (found !== undefined) {
-        const settled = conversation.stateKnown || conversation.isUnsound || isSettled(found);
+      const { masks } = conversation.stages;
+      const found = await (pending ?? this.#lookUp(text));
+      pending = undefined;
+      if (await this.#settleNames()) continue;
+      // Masks may have changed meanwhile: what was found says nothing under others.
+      if (found !== undefined && masks === conversation.stages.masks) {
+        const settled = conversation.stateKnown || conversation.isUnsound || isComplete(found);
         if (settled || !conversation.canRefresh) return await this.#separate(text, found);
       }
       await conversation.whenAnswered();
@@ -108,6 +116,27 @@ export class Judge {
       }
     }
     throw new Error('the state of the session does not come to rest');
+  }
+
+  #lookUp(text: string): Soon<SqlAnalysis> | undefined {
+    const { conversation, analyser } = this.#parts;
+    const { state } = conversation;
+    if (state === undefined) return undefined;
+    conversation.startLookups();
+    return analyser.analyse(text, state, conversation.stages.masks);
+  }
+
+  /** Whether the analysis met names that have to be settled first; they are then. */
+  async #settleNames(): Promise<boolean> {
+    const { conversation } = this.#parts;
+    if (conversation.conflict) {
+      await conversation.whenAnswered();
+      return true;
+    }
+    const stale = [...conversation.stale];
+    for (const prepared of stale)
+      prepared.analysed = await this.#analyseSlowly(prepared.text, undefined);
+    return stale.length > 0;
   }
 
   /** Reads the state back if that is possible now. */
@@ -122,45 +151,39 @@ export class Judge {
    * A statement behind one that changes how the next is read is judged as if nothing were known:
    * what the text does to the session is not known before it ran.
    */
-  #separate(text: string, found: SqlAnalysis): Soon<readonly SqlStatement[]> {
+  #separate(text: string, found: SqlAnalysis): Soon<Analysed> {
+    const { conversation, analyser } = this.#parts;
     const { statements } = found;
-    const { unknownState, touched } = this.#parts.conversation;
-    const first = statements.findIndex((statement) => changesReading(statement, touched));
-    if (first < 0 || first === statements.length - 1) return statements;
+    const { masks } = conversation.stages;
+    const under = conversation.under();
+    const first = statements.findIndex((each) => changesReading(each, conversation.touched));
+    if (first < 0 || first === statements.length - 1) {
+      return { statements, masks, settled: statements.length, under };
+    }
+    const { unknownState } = conversation;
     if (unknownState === undefined) throw new Error('no state to analyse under');
-    const { masks } = this.#parts.conversation.stages;
-    const again = this.#parts.analyser.analyse(text, unknownState, masks);
-    const join = (later: SqlAnalysis): readonly SqlStatement[] => {
+    return chain(analyser.analyse(text, unknownState, masks), (later) => {
       if (later.statements.length !== statements.length) throw new Error('two ways to read a text');
-      return [...statements.slice(0, first + 1), ...later.statements.slice(first + 1)];
-    };
-    return again instanceof Promise ? again.then(join) : join(again);
+      const all = [...statements.slice(0, first + 1), ...later.statements.slice(first + 1)];
+      return { statements: all, masks, settled: first + 1, under };
+    });
   }
 
-  #gateAll(
-    statements: readonly SqlStatement[],
-    kind: Command['kind'],
-    values: readonly BoundValue[] | undefined,
-  ): Soon<Judged> {
+  #gateAll(asked: Asked): Soon<Judged> {
+    const all = asked.statements.length === 0 ? { ...asked, statements: [nothing] } : asked;
     const permits: AllowedCommand[] = [];
-    for (const statement of statements) {
-      const answer = this.#gate(statement, kind, values);
-      if (answer instanceof Promise) {
-        return this.#gateSlowly({ statements, kind, values }, permits, answer);
-      }
+    for (const index of all.statements.keys()) {
+      const answer = this.#gate(all, index);
+      if (answer instanceof Promise) return this.#gateSlowly(all, permits, answer);
       if (answer.refused) return this.#refused(answer, permits);
       permits.push(answer);
     }
-    return { refused: false, statements, permits };
+    return { ...all, refused: false, permits };
   }
 
   /** Goes on behind a held statement; what was allowed before the wait must still be. */
   async #gateSlowly(
-    all: {
-      readonly statements: readonly SqlStatement[];
-      readonly kind: Command['kind'];
-      readonly values: readonly BoundValue[] | undefined;
-    },
+    all: Asked,
     permits: AllowedCommand[],
     first: Promise<AllowedCommand | Refusal>,
   ): Promise<Judged> {
@@ -172,43 +195,37 @@ export class Judge {
       if (answer.refused) return this.#refused(answer, permits);
       permits.push(answer);
       epochs.push(stages.epoch);
-      const next = all.statements[index + 1];
-      if (next !== undefined) pending = this.#gate(next, all.kind, all.values);
+      if (index + 1 < all.statements.length) pending = this.#gate(all, index + 1);
     }
-    for (const [index, statement] of all.statements.entries()) {
+    for (const index of all.statements.keys()) {
       if (epochs[index] === stages.epoch) continue;
-      const answer = this.#gate(statement, all.kind, all.values);
+      const answer = this.#gate(all, index);
       // It was allowed without a person and now needs one: the client can send the text again.
       if (answer instanceof Promise || answer.refused) {
         return this.#refused(await this.#changed(answer), permits);
       }
       permits[index] = answer;
     }
-    return { refused: false, statements: all.statements, permits };
+    return { ...all, refused: false, permits };
   }
 
   async #changed(answer: Soon<AllowedCommand | Refusal>): Promise<Refusal> {
-    if (!(answer instanceof Promise)) {
-      if (answer.refused) return answer;
-    } else {
+    if (answer instanceof Promise) {
       this.cancel();
       await answer;
+    } else if (answer.refused) {
+      return answer;
     }
     return refuse('SP_POLICY_DENIED', 'the policy changed while the text waited', 'Send it again.');
   }
 
-  #gate(
-    statement: SqlStatement,
-    kind: Command['kind'],
-    values: readonly BoundValue[] | undefined,
-  ): Soon<AllowedCommand | Refusal> {
+  #gate(all: Asked, index: number): Soon<AllowedCommand | Refusal> {
     const { conversation, onHold } = this.#parts;
     const { stages } = conversation;
-    return stages.gate(
-      command(stages, kind, statement, conversation.stateText, values),
-      onHold,
-      this.#cancel.signal,
-    );
+    const statement = all.statements[index] ?? nothing;
+    const state = index < all.settled ? conversation.stateText : unknownStateText;
+    const asked = command(stages, all.kind, statement, state, all.values);
+    return stages.gate(asked, onHold, this.#cancel.signal);
   }
 
   /** Says in the recording which of the text's statements had a permit and were not sent. */
@@ -243,7 +260,7 @@ function notUnderstood(thrown: unknown): Refusal {
 }
 
 /** Facts that hold whatever the state is. */
-const isSettled = (found: SqlAnalysis): boolean =>
+const isComplete = (found: SqlAnalysis): boolean =>
   found.statements.every((statement) => statement.facts.analysis === 'complete');
 
 /**

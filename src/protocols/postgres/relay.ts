@@ -6,7 +6,7 @@
  * cancelled, and `run` resolves once.
  */
 import type { Clock } from '#core/clock.ts';
-import { type ErrorCode, type GatewayError, toGatewayError } from '#core/errors.ts';
+import { type ErrorCode, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Limits } from '#core/limits.ts';
 import type { HoldNotice, SessionEnd } from '#core/protocol.ts';
 import type { Refusal } from '#core/verdict.ts';
@@ -240,6 +240,10 @@ export class Relay {
     if (this.#ending !== undefined) {
       if (!this.#serverSide.inMessage) this.#finish();
       return;
+    }
+    if (this.#conversation.copyIn && this.#clientSide.isJudging) {
+      // It would wait for the copy to end, and the copy for the data behind it.
+      throw new GatewayError('SP_PROTOCOL', { detail: 'a command while the server takes data' });
     }
     if (this.#clientLane.heldBytes > 0 && !this.#clientSide.stalled) this.#resumeClient();
     else this.#pace();

@@ -12,6 +12,7 @@ import type { ColumnMask, ContentScanner, MaskSet, Transform } from '#core/maski
 import type { FieldDescription, ResultFormats } from './codec/read.ts';
 import { textOf } from './codec/read.ts';
 import { type CellType, cellType } from './results-types.ts';
+import type { Running } from './relay-expected.ts';
 import type { Catalogue, Relation } from './sql/catalogue.ts';
 import type { OutputColumn, SqlStatement } from './sql/types.ts';
 
@@ -41,8 +42,7 @@ export interface RowPlan {
 
 /** What a plan is made from. */
 export interface PlanParts {
-  readonly statement: SqlStatement;
-  readonly lifted: readonly string[];
+  readonly running: Running;
   readonly masks: MaskSet;
   readonly catalogue: Catalogue;
 }
@@ -58,13 +58,28 @@ export function mayTouchMasked(statement: SqlStatement, masks: MaskSet): boolean
   return facts.analysis !== 'complete' || facts.columns.some((column) => column.masked);
 }
 
-/** Whether rows of the statement can leave unread, whatever the server says of their columns. */
-export function needsNoPlan(statement: SqlStatement, masks: MaskSet): boolean {
-  if (masks.empty || statement.output?.length === 0) return true;
-  if (masks.content !== undefined || statement.facts.analysis !== 'complete') return false;
+/** As {@link mayTouchMasked}; what was found under other masks says nothing. */
+const mayReturnMasked = ({ statement, masks: then }: Running, masks: MaskSet): boolean =>
+  then.version === masks.version ? mayTouchMasked(statement, masks) : masks.columns.length > 0;
+
+const outputOf = ({ statement, masks: then }: Running, masks: MaskSet): SqlStatement['output'] =>
+  then.version === masks.version ? statement.output : undefined;
+
+/** Whether a description of its columns will be needed; rows that come without one do not leave. */
+export const needsDescription = (item: Running, masks: MaskSet): boolean =>
+  !masks.empty && outputOf(item, masks)?.length !== 0;
+
+/** Whether COPY data of the statement can leave unread. Nothing but the analyser tells its columns. */
+export function copyPasses(item: Running, masks: MaskSet): boolean {
+  if (masks.empty) return true;
   const clean = (column: OutputColumn): boolean => !column.unknown && column.sources.length === 0;
-  return !mayTouchMasked(statement, masks) && (statement.output?.every(clean) ?? true);
+  if (masks.content !== undefined || mayReturnMasked(item, masks)) return false;
+  return outputOf(item, masks)?.every(clean) ?? true;
 }
+
+/** Whether a label may carry a value: one that was not in the text, but made by dynamic SQL. */
+export const labelsMayLeak = (item: Running, masks: MaskSet): boolean =>
+  !masks.empty && outputOf(item, masks) === undefined && mayReturnMasked(item, masks);
 
 /** A plan that lets everything pass. */
 export const passPlan = (masks: MaskSet): RowPlan => ({ masks, passes: true, columns: [] });
@@ -75,11 +90,12 @@ export function planRows(
   description: Description,
   formats: ResultFormats | undefined,
 ): RowPlan {
-  const { masks, statement } = parts;
+  const { masks, running } = parts;
   const { fields } = description;
   if (masks.empty) return passPlan(masks);
+  const all = outputOf(running, masks);
   // Another number of columns than expected: what the analyser says is not of this result.
-  const output = statement.output?.length === fields.length ? statement.output : undefined;
+  const output = all?.length === fields.length ? all : undefined;
   const columns = fields.map((field, index) => {
     const transform = joined(parts, field, output?.[index]);
     const binary = formatOf(field, formats, index, fields.length) === 1;
@@ -94,8 +110,9 @@ export function planCopy(
   columns: number,
   binary: boolean,
 ): readonly ColumnPlan[] {
-  const { masks, statement } = parts;
-  const output = statement.output?.length === columns ? statement.output : undefined;
+  const { masks, running } = parts;
+  const all = outputOf(running, masks);
+  const output = all?.length === columns ? all : undefined;
   return Array.from({ length: columns }, (_, index) => {
     const column = output?.[index];
     const type = copyType(parts, column, binary);
@@ -248,7 +265,7 @@ function joined(
 
 function maskByLineage(parts: PlanParts, output: OutputColumn | undefined): Transform | undefined {
   const { masks } = parts;
-  if (output === undefined) return mayTouchMasked(parts.statement, masks) ? redact : undefined;
+  if (output === undefined) return mayReturnMasked(parts.running, masks) ? redact : undefined;
   if (output.unknown) return masks.columns.length > 0 ? redact : undefined;
   const held = output.sources.filter((source) => !isLifted(parts, source, maskOf(masks, source)));
   if (held.length === 0) return undefined;
@@ -256,9 +273,10 @@ function maskByLineage(parts: PlanParts, output: OutputColumn | undefined): Tran
   return held.length === 1 && direct !== undefined ? direct.transform : redact;
 }
 
-const isLifted = (parts: PlanParts, column: string, mask: ColumnMask | undefined): boolean =>
-  parts.lifted.length > 0 &&
-  (parts.lifted.includes(column) || (mask !== undefined && parts.lifted.includes(mask.id)));
+function isLifted(parts: PlanParts, column: string, mask: ColumnMask | undefined): boolean {
+  const { lifted } = parts.running;
+  return lifted.includes(column) || (mask !== undefined && lifted.includes(mask.id));
+}
 
 function maskOf(masks: MaskSet, name: string): ColumnMask | undefined {
   const [schema = '', table = '', column, ...more] = name.split('.');

@@ -6,6 +6,10 @@
 import { GatewayError } from '#core/errors.ts';
 import type { MessageRow } from './messages.ts';
 
+/** A copy of `bytes[start, end)`. Not `slice`, which for Node's own buffers is a view. */
+export const copyOf = (bytes: Uint8Array, start: number, end: number): Uint8Array =>
+  new Uint8Array(bytes.subarray(start, end));
+
 /** Type byte and length. */
 export const headerBytes = 5;
 
