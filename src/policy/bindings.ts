@@ -21,8 +21,7 @@ export interface ContextValues {
   readonly identity: CelMap;
   readonly target: CelMap;
   readonly account: string;
-  readonly namespace: string;
-  readonly session: string;
+  readonly session: CelMap;
 }
 
 /** The session's part; made once a session. */
@@ -46,8 +45,10 @@ export function contextValues(context: SessionContext): ContextValues {
       ['protocol', context.protocol],
     ]),
     account: context.account,
-    namespace: context.namespace,
-    session: context.session,
+    session: record([
+      ['id', context.session],
+      ['namespace', context.namespace],
+    ]),
   };
 }
 
@@ -108,7 +109,6 @@ export function bind(
   bindings['identity'] = context.identity;
   bindings['target'] = context.target;
   bindings['account'] = context.account;
-  bindings['namespace'] = context.namespace;
   bindings['session'] = context.session;
   bindings['time'] = record([
     ['hour', BigInt(hourOf(now))],

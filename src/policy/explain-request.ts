@@ -22,7 +22,7 @@ const requestSchema = z.object({
   account: z.string().default('account'),
   namespace: z.string().default('database'),
   kind: z.enum(['execute', 'prepare']).default('execute'),
-  input: z.unknown(),
+  input: z.unknown().optional(),
 });
 
 type Request = z.infer<typeof requestSchema>;

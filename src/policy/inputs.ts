@@ -205,8 +205,17 @@ export const inputs: Fields = new Map<string, Input>([
     },
   ],
   ['account', { type: text, doc: 'name of the account at the target' }],
-  ['namespace', { type: text, doc: 'database, cluster or virtual host' }],
-  ['session', { type: text, doc: 'id of the session' }],
+  [
+    'session',
+    {
+      doc: 'the connection',
+      type: object({
+        id: [text, 'its id'],
+        // Not at the top: `namespace` alone is a reserved word of CEL.
+        namespace: [text, 'database, cluster or virtual host that names are relative to'],
+      }),
+    },
+  ],
   [
     'time',
     {
