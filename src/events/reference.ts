@@ -25,7 +25,7 @@ held back because the catalogue does not list them.
 
 /** The whole page. */
 export function eventsReference(): string {
-  return `${[head, ...eventTypes.map(section)].join('\n')}`;
+  return [head, ...eventTypes.map(section)].join('\n');
 }
 
 function section(type: EventType): string {

@@ -13,7 +13,7 @@ import { GatewayError } from '#core/errors.ts';
 import { loginFailed } from './claims.ts';
 import type { PersonConfig } from './config.ts';
 import { type Credentials, credentialIdOf, tokenHasHash } from './credentials.ts';
-import { TokenVerifier, type VerifiedToken } from './tokens.ts';
+import type { TokenVerifier, VerifiedToken } from './tokens.ts';
 
 /** How long a person who came with a static credential may stay. */
 const PERSON_LIFE_MS = 12 * 60 * 60 * 1_000;

@@ -79,7 +79,9 @@ const refused = async (work: Promise<unknown>): Promise<string> => {
   try {
     const result = await work;
     const isRefusal = typeof result === 'object' && result !== null && 'error' in result;
-    return isRefusal && 'why' in result ? `${result.error}: ${result.why}` : 'accepted';
+    return isRefusal && 'why' in result
+      ? `${String(result.error)}: ${String(result.why)}`
+      : 'accepted';
   } catch (thrown) {
     if (thrown instanceof GatewayError) return `${thrown.code}: ${String(thrown.facts['why'])}`;
     throw thrown;

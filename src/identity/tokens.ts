@@ -178,9 +178,7 @@ function spiffeDomain(subject: string | undefined): string | undefined {
 
 function checkType({ typ }: JWTHeaderParameters): void {
   if (typ === undefined) return;
-  const type = String(typ)
-    .toLowerCase()
-    .replace(/^application\//, '');
+  const type = typ.toLowerCase().replace(/^application\//, '');
   if (!types.has(type)) throw loginFailed('a token of another type');
 }
 

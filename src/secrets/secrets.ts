@@ -4,7 +4,7 @@
  * refused when the configuration is loaded, not when the first session needs it.
  */
 import { GatewayError } from '#core/errors.ts';
-import { Secret } from '#core/secret.ts';
+import type { Secret } from '#core/secret.ts';
 
 /** Where one scheme's secrets come from. */
 export interface SecretSource {

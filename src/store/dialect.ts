@@ -70,7 +70,7 @@ class EngineConnection implements DatabaseConnection {
     return { rows: rows as Row[], numAffectedRows: BigInt(changes) };
   }
 
-  async *streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
+  streamQuery<Row>(): AsyncIterableIterator<QueryResult<Row>> {
     throw new GatewayError('SP_INTERNAL', { detail: 'results are not streamed; page instead' });
   }
 }

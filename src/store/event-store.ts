@@ -132,7 +132,7 @@ export class EventStore {
 }
 
 const textOrNone = (value: unknown): string | undefined =>
-  value === null || value === undefined ? undefined : String(value);
+  typeof value === 'string' ? value : undefined;
 
 /** The line of an event. The same event gives the same bytes, from memory and from the database. */
 function lineOf(event: StoredRow): EventLine {
