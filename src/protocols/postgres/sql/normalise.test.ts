@@ -196,6 +196,8 @@ describe('the shape of a statement', () => {
       "SELECT 'a' -- c\n'b'",
       "SELECT 'a' /* c */\n'b'",
       'SELECT $1.5',
+      "SELECT b'1'''",
+      "SELECT b'1'\n'0'",
       'SELECT -2147483648',
       'SELECT -9223372036854775808',
       'SELECT $1a',

@@ -63,6 +63,11 @@ function classTable(): Uint8Array {
   return table;
 }
 
+/** Whether an ASCII character can stand inside a name. */
+const inWord: Uint8Array = classes.map((kind) =>
+  kind === word || kind === digit || kind === dollar ? 1 : 0,
+);
+
 /** Behind the end of a text the code is NaN, which is in no class. */
 const classOf = (code: number): number => (code >= 128 ? word : (classes[code] ?? other));
 /** Whether a constant beside it could be taken for a part of it. */
@@ -102,11 +107,13 @@ class Scan {
         at += 1;
         continue;
       }
-      const comment = this.#comment(at, code);
-      if (comment !== at) {
+      if (code === minus || code === slash) {
+        const comment = this.#comment(at, code);
         if (comment === -1) return undefined;
-        at = comment;
-        continue;
+        if (comment !== at) {
+          at = comment;
+          continue;
+        }
       }
       if (code === semicolon) {
         // Behind the separator there may be more separators, and nothing else.
@@ -209,16 +216,17 @@ class Scan {
     const letter = code | 0x20;
     if (next === singleQuoteCode) {
       if (letter === 0x65) return this.#constant(at, this.#escapedEnd(at + 2), 's');
-      if (letter === 0x62) return this.#constant(at, this.#plainEnd(at + 2), 'b');
-      if (letter === 0x78) return this.#constant(at, this.#plainEnd(at + 2), 'x');
+      if (letter === 0x62) return this.#constant(at, this.#bitsEnd(at + 2), 'b');
+      if (letter === 0x78) return this.#constant(at, this.#bitsEnd(at + 2), 'x');
     } else if (next === 0x26 && letter === 0x75) {
       // `U&'…'` and `U&"…"`: their escapes depend on a literal behind them (UESCAPE).
       return -1;
     }
+    const { length } = text;
     let end = at + 1;
-    while (end < text.length) {
-      const kind = classOf(text.charCodeAt(end));
-      if (kind !== word && kind !== digit && kind !== dollar) break;
+    while (end < length) {
+      const rest = text.charCodeAt(end);
+      if (rest < 128 && inWord[rest] === 0) break;
       end += 1;
     }
     return end;
@@ -323,6 +331,14 @@ class Scan {
       if (more <= 0) return more === 0 ? close + 1 : -1;
       from = more;
     }
+  }
+
+  /** The same for bits, in which a quote cannot be doubled, and which never go on here. */
+  #bitsEnd(at: number): number {
+    const text = this.#text;
+    const close = text.indexOf("'", at);
+    const ends = text.charCodeAt(close + 1) !== singleQuoteCode && continued(text, close + 1) === 0;
+    return close !== -1 && ends ? close + 1 : -1;
   }
 
   /** The same for a string in which a backslash takes the character behind it. */
