@@ -234,8 +234,10 @@ class Connection implements Stranger {
       const { address } = this.#wire.peer;
       this.#options.report(error.code, describe(error), { listener: this.#options.name, address });
     }
-    this.admitted();
+    this.#cancelDeadline();
     await this.#close();
+    // Not before it is closed: a stranger that is on its way out still costs a socket.
+    this.admitted();
   }
 
   async #readProxyHeader(signal: AbortSignal): Promise<void> {
@@ -338,7 +340,8 @@ function bindError(options: ListenerOptions, thrown: unknown): GatewayError {
     ENOTFOUND: 'is not an address of this machine',
   };
   const where = `${options.host}:${options.port}`;
-  const detail = `listener "${options.name}": ${where} ${words[code] ?? `cannot be bound (${code})`}`;
+  const why = words[code] ?? `cannot be bound (${code})`;
+  const detail = `listener "${options.name}": ${where} ${why}`;
   return new GatewayError('SP_CONFIG', { detail, cause: thrown });
 }
 

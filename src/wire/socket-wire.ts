@@ -23,6 +23,8 @@ import { securityOf, startClient, startServer, verifyClient } from './tls.ts';
 const readBytes = 64 * 1024;
 /** A read that fills the buffer shows bulk: fewer, larger reads cost a third less CPU. */
 const bulkReadBytes = 256 * 1024;
+/** Reads in a row that would have fitted a small buffer: then the large one is given back. */
+const calmReads = 16;
 const keepAliveMs = 60_000;
 const nothing: Uint8Array = new Uint8Array(0);
 
@@ -34,6 +36,7 @@ export class SocketWire implements Wire {
   #buffer: Uint8Array = Buffer.allocUnsafeSlow(readBytes);
   /** Bytes to hand over before the next read; see {@link SocketWire.unread}. */
   #backlog: Uint8Array = nothing;
+  #calm = 0;
   #paused = true;
   #upgrading = false;
   /** A `write` has answered false and `drained` was not yet called. */
@@ -305,10 +308,19 @@ export class SocketWire implements Wire {
 
   #received(count: number, buffer: Uint8Array): boolean {
     this.#deliver(buffer.subarray(0, count));
-    if (count === buffer.length && count < bulkReadBytes) {
-      this.#buffer = Buffer.allocUnsafeSlow(bulkReadBytes);
-    }
+    this.#fit(count);
     return !this.#paused;
+  }
+
+  /** Chooses the buffer of the next read by what the last one brought. */
+  #fit(count: number): void {
+    const { length } = this.#buffer;
+    this.#calm = count < readBytes ? this.#calm + 1 : 0;
+    if (count === length && length < bulkReadBytes) {
+      this.#buffer = Buffer.allocUnsafeSlow(bulkReadBytes);
+    } else if (length > readBytes && this.#calm >= calmReads) {
+      this.#buffer = Buffer.allocUnsafeSlow(readBytes);
+    }
   }
 
   #deliver(chunk: Uint8Array): void {

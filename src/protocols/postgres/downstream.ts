@@ -82,12 +82,15 @@ export async function acceptClient(
 /** Tells the client why it was not let in, in words that hold nothing about others. */
 function turnAway(wire: Wire, door: Door, error: GatewayError): void {
   const { text, audience } = errorTable[error.code];
-  const told = audience === 'client' ? error.message.slice(text.length + 2) : '';
-  door.failed(error.code, error.message);
-  const hint =
-    error.code === 'SP_LOGIN_FAILED' || error.code === 'SP_NO_GRANT'
-      ? 'The user is account@target; the password is a Sallyport credential or an OIDC token.'
-      : '';
+  // What the door knows of a failed login, a detail too many would tell somebody who guesses.
+  const isLogin = error.code === 'SP_LOGIN_FAILED' || error.code === 'SP_NO_GRANT';
+  const isTold = audience === 'client' && !isLogin;
+  const told = isTold ? error.message.slice(text.length + 2) : '';
+  const hint = isLogin
+    ? 'The user is account@target; the password is a Sallyport credential or an OIDC token.'
+    : '';
+  // A client that asked where to get a token has not failed: it comes back with one.
+  if (error.facts['isDiscovery'] !== true) door.failed(error.code, error.message);
   wire.write(encodeFatal(error.code, told, hint));
   wire.end();
 }
@@ -218,7 +221,10 @@ async function proveByToken(login: Login): Promise<Admission> {
   if (oauth === undefined) throw new GatewayError('SP_CONFIG', { detail: 'no issuer to name' });
   const { response } = await offerSasl(handshake, [oauthBearer]);
   const token = readBearer(response);
-  let failure = new GatewayError('SP_LOGIN_FAILED', { detail: 'no bearer token' });
+  let failure = new GatewayError('SP_LOGIN_FAILED', {
+    detail: 'no bearer token',
+    facts: { isDiscovery: true },
+  });
   if (token !== undefined) {
     try {
       return await admit(login, { kind: 'bearer', secret: new Secret(token) });

@@ -316,9 +316,11 @@ function serverError(bytes: Uint8Array): GatewayError {
     const found = fields.find((one) => one.code === code);
     return (found && textOf(bytes, found.start, found.end))?.slice(0, 500) ?? '';
   };
-  return new GatewayError('SP_TARGET_LOGIN', {
-    facts: { serverState: field('C'), serverMessage: field('M') },
-  });
+  const facts = { serverState: field('C'), serverMessage: field('M') };
+  // What an older pooler answers to 3.2; a server would have negotiated.
+  const isVersion = facts.serverState === '08P01';
+  const hint = isVersion ? { hint: 'for a pooler that speaks 3.0 alone, set protocol: "3.0"' } : {};
+  return new GatewayError('SP_TARGET_LOGIN', { facts: { ...facts, ...hint } });
 }
 
 function authenticationCode(message: HandshakeMessage): number {
