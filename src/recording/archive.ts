@@ -71,7 +71,7 @@ export class DirectoryArchive implements RecordingArchive {
     return found;
   }
 
-  summary(recording: string): Promise<RecordingSummary> {
+  async summary(recording: string): Promise<RecordingSummary> {
     return summarise(this.#find(recording));
   }
 

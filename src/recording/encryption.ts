@@ -37,8 +37,8 @@ export function deriveKeys(fileKey: Uint8Array): FileKeys {
   };
 }
 
-/** Wraps a file key to age recipients (`age1…`); throws when one of them is not a recipient. */
-export function wrapFileKey(
+/** Wraps a file key to age recipients (`age1…`); rejects when one of them is not a recipient. */
+export async function wrapFileKey(
   fileKey: Uint8Array,
   recipients: readonly string[],
 ): Promise<Uint8Array> {

@@ -32,7 +32,7 @@ import type { SigningKey } from './keys.ts';
 import { lockDirectory } from './lock.ts';
 import { OPEN_SUFFIX, SEALED_SUFFIX } from './messages.ts';
 import { recordingError } from './recording-error.ts';
-import { RecordingThread, type ThreadAnswer } from './recording-thread.ts';
+import { RecordingThread, type StartThread, type ThreadAnswer } from './recording-thread.ts';
 import type { RecoveredRecording } from './recovery.ts';
 import { type FullBlock, SessionTape, type TapeHost } from './tape.ts';
 
@@ -60,6 +60,7 @@ export interface RecorderOptions {
   readonly system?: {
     readonly freeBytes?: (directory: string) => Promise<number>;
     readonly journalFiles?: JournalFiles;
+    readonly startThread?: StartThread;
   };
 }
 
@@ -316,10 +317,11 @@ export class Recorder implements TapeHost {
   }
 
   async #restore(): Promise<void> {
-    const { directory, signingKey } = this.#options;
+    const { directory, signingKey, system } = this.#options;
     if (this.#thread === undefined || !this.#thread.alive) {
       const { keyId, privateKey } = signingKey;
-      this.#thread = new RecordingThread({ keyId, privateKey }, this.#threadOwner());
+      const data = { keyId, privateKey };
+      this.#thread = new RecordingThread(data, this.#threadOwner(), system?.startThread);
       this.#flightBytes = 0;
       this.#behind = false;
     }

@@ -28,6 +28,13 @@ const RECOVERY_SLOT = 0;
 /** The compiled package has the thread beside this file under another ending. */
 const threadFile = import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js';
 
+/** Starts the thread; a test keeps the worker to kill it. */
+export type StartThread = (data: ThreadData) => Worker;
+
+/** The real one. */
+export const startThread: StartThread = (data) =>
+  new Worker(new URL(threadFile, import.meta.url), { workerData: data });
+
 /** One recording thread. */
 export class RecordingThread {
   readonly #worker: Worker;
@@ -37,9 +44,9 @@ export class RecordingThread {
   readonly #memories = new Map<number, BlockMemory>();
   #gone: GatewayError | undefined;
 
-  constructor(data: ThreadData, owner: ThreadOwner) {
+  constructor(data: ThreadData, owner: ThreadOwner, start: StartThread = startThread) {
     this.#owner = owner;
-    this.#worker = new Worker(new URL(threadFile, import.meta.url), { workerData: data });
+    this.#worker = start(data);
     this.#worker.on('message', (message: FromThread) => this.#take(message));
     this.#worker.on('error', (cause) => this.#end(cause));
     this.#worker.on('exit', (status) => this.#end(new Error(`status ${status}`)));

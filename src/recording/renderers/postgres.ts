@@ -7,7 +7,7 @@
  */
 import type { ReplayRenderer } from '#core/ports/recording-archive.ts';
 
-const MESSAGE_BYTES_MAX = 1024 * 1024;
+const MESSAGE_BYTES_MAX = 256 * 1024;
 const CELL_CHARS_MAX = 1024;
 const COLUMNS_MAX = 1664; // PostgreSQL's own limit of a result
 
