@@ -24,20 +24,12 @@ const errorMessage = 0;
 const errorFile = 8;
 const errorCursor = 16;
 
-/** Where the server's scanner and grammar raise their errors; any other source is a failure. */
-const syntaxFiles: ReadonlySet<string> = new Set([
-  'scan.l',
-  'scan.c',
-  'gram.y',
-  'gram.c',
-  'parser.c',
-  'scansup.c',
-  'makefuncs.c',
-  'value.c',
-  'define.c',
-  'wchar.c',
-  'mbutils.c',
-]);
+/**
+ * Where the server's scanner and grammar raise their errors; any other source is a failure.
+ * libpg-query puts folders in front of the name, joined by underscores.
+ */
+const syntaxFile =
+  /(?:^|[/_])(?:scan\.l|gram\.[cy]|parser\.c|scansup\.c|makefuncs\.c|value\.c|wchar\.c|mbutils\.c)$/;
 
 /** More memory than a fresh instance has by this much, and it is not worth keeping. */
 const growthBytesMax = 64 * 1024 * 1024;
@@ -124,7 +116,7 @@ export class ParserEngine {
     }
     const file = this.#string(this.#word(error + errorFile));
     const message = this.#string(this.#word(error + errorMessage));
-    if (!syntaxFiles.has(file.slice(file.lastIndexOf('/') + 1))) {
+    if (!syntaxFile.test(file)) {
       throw new RangeError(`the parser failed in ${file}: ${message}`);
     }
     const cursor = this.#word(error + errorCursor) | 0;
