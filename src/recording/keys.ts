@@ -62,7 +62,12 @@ export function loadSigningKey(directory: string): SigningKey {
 
 /** The signing key in PKCS#8 PEM. */
 export function signingKeyOf(pem: string): SigningKey {
-  const privateKey = createPrivateKey(pem);
+  let privateKey: KeyObject;
+  try {
+    privateKey = createPrivateKey(pem);
+  } catch (cause) {
+    throw new GatewayError('SP_CONFIG', { detail: 'the signing key is not in PEM', cause });
+  }
   if (privateKey.asymmetricKeyType !== 'ed25519') {
     throw new GatewayError('SP_CONFIG', { detail: 'the signing key is not an Ed25519 key' });
   }
