@@ -67,7 +67,7 @@ export class Approvals {
    * Asks people about one command, and answers when they have; or at once with `SP_HOLD_PENDING`
    * when the session or the rule wants that. Never throws.
    *
-   * @param onHold - called once if the command starts to wait. If it throws, the command is refused.
+   * @param onHold - called once if the command starts to wait; if it throws, that refuses it.
    */
   async request(
     command: Command,

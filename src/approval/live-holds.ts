@@ -111,7 +111,7 @@ export class LiveHolds {
   /**
    * Changes a hold.
    *
-   * @param at - not earlier than this, for a timer that knows better than a clock that was set back.
+   * @param at - not earlier than this: a timer knows better than a clock that was set back.
    * @returns the new revision, or undefined when the change is not possible (any more).
    */
   change(live: Live, action: HoldAction, at?: EpochMs): Promise<HoldRecord | undefined> {

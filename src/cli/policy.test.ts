@@ -25,7 +25,9 @@ rules:
   - { id: trial, then: hold, mode: observe, hold: { reviewers: [group:dba] } }
   - { id: ci, then: allow, match: { identities: ["group:ci"], targets: { env: prod } } }
 tests:
-  - { name: drop, command: { facts: { effects: [drop] } }, expect: { outcome: deny, rule: drops } }`;
+  - name: drop
+    command: { facts: { effects: [drop] } }
+    expect: { outcome: deny, rule: drops }`;
 
 const world: PolicyWorld = {
   now: asEpochMs(Date.UTC(2026, 0, 1)),
@@ -148,10 +150,11 @@ test('simulate lists what would change, and counts', async () => {
     past('two', fillFacts({ effects: ['drop'] }), 'allow', 'old'),
     past('three', opaqueFacts('x'), 'deny', 'old'),
   ];
+  const head = '2026-01-01T00:00:00.000Z gh/1 app@orders';
   assert.equal(await simulatePolicy(context, commands), 0);
   assert.deepEqual(lines, [
-    '2026-01-01T00:00:00.000Z gh/1 app@orders: allow (old) → deny (drops)  two  text of two\\u{1b}[2J',
-    '2026-01-01T00:00:00.000Z gh/1 app@orders: deny (old) → allow (ci)  three  text of three\\u{1b}[2J',
+    `${head}: allow (old) → deny (drops)  two  text of two\\u{1b}[2J`,
+    `${head}: deny (old) → allow (ci)  three  text of three\\u{1b}[2J`,
     '3 commands; 1 allow → deny, 1 deny → allow',
   ]);
 });

@@ -124,7 +124,7 @@ function parseJson(line: string): { readonly value: unknown } | undefined {
 function explanationJson(answer: Explanation): string {
   if (!answer.ok) return JSON.stringify({ id: answer.id, error: answer.error });
   const { id, verdict, rule, reason, policy, facts, commands } = answer;
-  const parts = commands.map(({ rules: _, ...command }) => command);
+  const parts = commands.map((each) => ({ ...each, rules: undefined }));
   return JSON.stringify({
     id,
     verdict,

@@ -157,7 +157,7 @@ const plainFacts: Facts = {
   fingerprint: '',
 };
 
-/** Facts with plain defaults for what a test leaves out. Words were checked by {@link caseFaults}. */
+/** Facts with plain defaults for what is left out. Words were checked by {@link caseFaults}. */
 export function fillFacts(source: FactsSource): Facts {
   const objects: ObjectFact[] = (source.objects ?? []).flatMap(({ kind, name, access }) =>
     isAccess(access) ? [{ kind, name, access }] : [],

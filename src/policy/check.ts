@@ -122,6 +122,8 @@ class Checker implements Checked {
         return { type: this.#list(exprKind.value.elements, scope) };
       case 'comprehensionExpr':
         return this.#comprehension(expr, exprKind.value, scope);
+      case 'structExpr':
+      case undefined:
       default:
         return this.#fault(expr, 'this form is not supported in conditions');
     }
@@ -356,6 +358,10 @@ function literalType(constant: Of<'constExpr'>['value']): InputType {
       return { kind: 'double' };
     case 'nullValue':
       return { kind: 'null' };
+    case 'bytesValue':
+    case 'durationValue':
+    case 'timestampValue':
+    case undefined:
     default:
       return dyn;
   }

@@ -71,7 +71,7 @@ class Compilation {
   readonly #masks: CompiledMask[] = [];
   readonly #cases: PolicyCase[] = [];
   readonly #documents: PolicyDocument[] = [];
-  /** Where an id was first used; rules and masks share one space, so that a name means one thing. */
+  /** Where an id was first used; rules and masks share them, so that a name means one thing. */
   readonly #ids = new Map<string, Problem>();
   #files = 0;
 

@@ -188,8 +188,8 @@ const transform = z.union(
     strict({ generalise: strict({ bucket: z.number().positive() }) }),
     strict({ fixed: z.string().max(1_000) }),
   ],
-  'with is redact, null, hash, generalise, or one of { partial: {keepStart, keepEnd, keepDomain} }, ' +
-    '{ hash: {scope} }, { generalise: {bucket} }, { fixed: text }',
+  'with is redact, null, hash, generalise, or one of { partial: {keepStart, keepEnd, ' +
+    'keepDomain} }, { hash: {scope} }, { generalise: {bucket} }, { fixed: text }',
 );
 
 const mask = strict({

@@ -168,7 +168,7 @@ export const inputs: Fields = new Map<string, Input>([
   [
     'command',
     {
-      doc: 'the command as the target would get it; prefer `facts`, since text can be spelled freely',
+      doc: 'the command as the target would get it; prefer `facts`: text can be spelled freely',
       type: object({
         text: [text, 'its text'],
         kind: [oneOf(['execute', 'prepare']), 'whether it runs or is only prepared'],

@@ -104,7 +104,10 @@ test('labels named like members of an object are only labels', () => {
 
 test('observe rules report and decide nothing', () => {
   const policy = compile(
-    'rules: [{ id: a, then: allow }, { id: d, then: deny, mode: observe }, { id: n, then: deny, mode: observe, when: "false" }]',
+    `rules:
+  - { id: a, then: allow }
+  - { id: d, then: deny, mode: observe }
+  - { id: n, then: deny, mode: observe, when: "false" }`,
   );
   const verdict = policy.decide(command(session(), fillFacts({})), noon);
   assert.equal(verdict.outcome, 'allow');
@@ -115,7 +118,9 @@ test('all hold rules that match have to be met, under the shortest times', () =>
   const policy = compile(`
 rules:
   - { id: one, then: hold, hold: { reviewers: [group:dba], wait: 1h, valid: 5m } }
-  - { id: two, then: hold, hold: { reviewers: [group:privacy], approvals: 2, wait: 10m, valid: 1h } }
+  - id: two
+    then: hold
+    hold: { reviewers: [group:privacy], approvals: 2, wait: 10m, valid: 1h }
   - { id: three, then: hold, when: "false", hold: { reviewers: [group:x] } }`);
   const verdict = policy.decide(command(session(), fillFacts({})), noon);
   assert.deepEqual(verdict.hold, {
@@ -245,15 +250,16 @@ test('adding a rule never makes a decision more permissive, unless it allows', (
   const severity: Readonly<Record<Outcome, number>> = { allow: 0, hold: 1, deny: 2 };
   const effect = fc.constantFrom<Effect>('read', 'insert', 'drop', 'unknown');
   const rule = fc.record({
-    then: fc.constantFrom<Outcome>('allow', 'hold', 'deny'),
+    outcome: fc.constantFrom<Outcome>('allow', 'hold', 'deny'),
     effect,
     all: fc.boolean(),
   });
-  const source = (rules: readonly { then: Outcome; effect: Effect; all: boolean }[]): string =>
+  const source = (rules: readonly { outcome: Outcome; effect: Effect; all: boolean }[]): string =>
     `rules:\n${rules
       .map(
         (each, index) =>
-          `- { id: r${index}, then: ${each.then}, ${each.then === 'hold' ? `${hold}, ` : ''}` +
+          `- { id: r${index}, then: ${each.outcome}, ` +
+          `${each.outcome === 'hold' ? `${hold}, ` : ''}` +
           `when: "facts.effects.${each.all ? 'all' : 'exists'}(e, e == '${each.effect}')" }`,
       )
       .join('\n')}`;
@@ -270,14 +276,14 @@ test('adding a rule never makes a decision more permissive, unless it allows', (
         // Only `default` can give way to a rule, and then a rule that matches is named.
         assert.ok(stricter || before.rule === 'default', `${before.rule} -> ${after.rule}`);
         if (before.rule === 'default' && after.outcome === 'allow')
-          assert.equal(added.then, 'allow');
+          assert.equal(added.outcome, 'allow');
       },
     ),
     { numRuns: 60 },
   );
 });
 
-test('the work for one command is bounded, and running out of it counts against the command', () => {
+test('the work for one command is bounded, and running out of it counts against it', () => {
   const policy = compile(`
 rules:
   - { id: d, then: deny, when: "facts.objects.exists(o, facts.functions.exists(f, f == o.name))" }
@@ -307,7 +313,10 @@ rules: [{ id: a, then: allow }]
 masks:
   - { id: m1, columns: [public.customers.ssn], with: redact }
   - { id: m2, detect: [iban], with: 'null', match: { targets: { env: prod } } }
-  - { id: m3, columns: ['*.*.email'], with: { partial: { keepDomain: true } }, unless: { identities: ["group:dba"] } }
+  - id: m3
+    columns: ['*.*.email']
+    with: { partial: { keepDomain: true } }
+    unless: { identities: ["group:dba"] }
   - { id: m4, columns: [a.b.c], with: hash }
   - { id: m5, columns: [a.b.d], with: { fixed: x }, match: { identities: ["kind:human"] } }`);
   const ids = (setting: Setting): string => {
@@ -344,7 +353,8 @@ rules:
     .map(({ rule, matched, because, where }) => `${rule} ${where} ${matched} ${because}`);
   assert.deepEqual(got, [
     'd p.yaml:4 false target orders is not env=prod',
-    'e p.yaml:5 true target.labels.team == "x" cannot be evaluated: field not found: team; counts as a match for deny',
+    'e p.yaml:5 true target.labels.team == "x" cannot be evaluated: field not found: team; ' +
+      'counts as a match for deny',
     'a p.yaml:3 false "read" in facts.effects is false',
   ]);
 });

@@ -4,10 +4,10 @@
  * and an allow rule not match.
  *
  * The cache. For each session the rules that can ever match are picked once. For each Facts object
- * in it, the last verdict is kept together with every other value that those rules read (text, kind,
- * number of parameters, hour, weekday) and is given again only while all of them are equal. Rules
- * that read `time.now` are asked every time. Facts are immutable and cached by their analyser, so
- * the object itself stands for their value. A new policy is a new object with empty caches.
+ * in it, the last verdicts are kept together with every other value that those rules read (text,
+ * kind, number of parameters, hour, weekday) and are given again only while all of them are equal.
+ * Rules that read `time.now` are asked every time. Facts are immutable and cached by their analyser,
+ * so the object itself stands for their value. A new policy is a new object with empty caches.
  */
 import type { CelMap } from '@bufbuild/cel';
 import type { Command, SessionContext } from '#core/command.ts';
@@ -69,7 +69,7 @@ interface Finding {
   readonly observed: readonly CompiledRule[];
 }
 
-/** Executing and preparing the same text alternate; more than these few do not occur in practice. */
+/** Preparing and executing one text alternate; more than a few kept answers help nobody. */
 const SLOTS_MAX = 4;
 
 const rank: Readonly<Record<Outcome, number>> = { deny: 0, hold: 1, allow: 2 };

@@ -6,44 +6,58 @@ import { functions } from './functions.ts';
 import { columnUses, effects, type Fields, type InputType, inputs } from './inputs.ts';
 import { type Template, templates } from './templates.ts';
 
-const header = `# Policy reference
+type Rows = readonly (readonly [name: string, meaning: string])[];
+
+const ruleKeys: Rows = [
+  ['id', 'unique; lower-case letters, digits, `.`, `_`, `-`'],
+  ['match', '`identities`, `targets`, `protocols`, `accounts`; all that are given must fit'],
+  ['when', 'a condition in CEL over the inputs below'],
+  ['use', 'a template, `name` or `{ name: { parameter: [words] } }`; with `when`, both must hold'],
+  ['then', '`allow`, `hold` or `deny`'],
+  [
+    'hold',
+    'for `then: hold`: `reviewers` (at least one of `group:…`, `role:…`, `identity:…`), ' +
+      '`approvals` (distinct people, 1), `wait` (10m), `valid` (15m, how long an approval can be ' +
+      'used), `mode` (`wait` or `refuse`; as the client asks when absent)',
+  ],
+  ['reason', 'one sentence for whoever is refused'],
+  ['mode', '`enforce`, or `observe`: reports what it would have said and decides nothing'],
+];
+
+const maskKeys: Rows = [
+  ['id', 'unique'],
+  ['columns', '`schema.table.column`, each part may be `*`; or'],
+  ['detect', 'names of detectors: by content, wherever it stands'],
+  [
+    'with',
+    '`redact`, `null`, `hash`, `generalise`, `{ partial: { keepStart, keepEnd, keepDomain } }`, ' +
+      '`{ hash: { scope } }`, `{ generalise: { bucket } }`, `{ fixed: text }`',
+  ],
+  ['match', 'for whom and where, as in rules, without `accounts`'],
+  ['unless', 'whom and where to spare, in the same form'],
+];
+
+const introduction = `# Policy reference
 
 Generated from \`src/policy\`; \`UPDATE_GOLDEN=1 npm test\` rewrites it.
 
-A policy is one or more YAML files with \`rules\`, \`masks\` and \`tests\`. Every rule whose \`match\` and
-conditions fit a command counts; the most restrictive outcome wins: \`deny\`, then \`hold\`, then
-\`allow\`. What no rule allows is denied, by the rule \`default\`. A condition that cannot be evaluated
-(a label that is missing, say) makes a \`deny\` or \`hold\` rule match and an \`allow\` rule not match.
+A policy is one or more YAML files with \`rules\`, \`masks\` and \`tests\`. Every rule whose
+\`match\` and conditions fit a command counts; the most restrictive outcome wins: \`deny\`, then
+\`hold\`, then \`allow\`. What no rule allows is denied, by the rule \`default\`. A condition that
+cannot be evaluated (a label that is missing, say) makes a \`deny\` or \`hold\` rule match and an
+\`allow\` rule not match. A policy with any mistake is refused whole; the one in force stays.
+`;
 
-## A rule
-
-| key | meaning |
-|---|---|
-| \`id\` | unique; lower-case letters, digits, \`.\`, \`_\`, \`-\` |
-| \`match\` | \`identities\`, \`targets\`, \`protocols\`, \`accounts\`; all that are given must fit |
-| \`when\` | a condition in CEL over the inputs below |
-| \`use\` | a template, \`name\` or \`{ name: { parameter: [words] } }\`; with \`when\`, both must hold |
-| \`then\` | \`allow\`, \`hold\` or \`deny\` |
-| \`hold\` | for \`then: hold\`: \`reviewers\` (at least one of \`group:…\`, \`role:…\`, \`identity:…\`), \`approvals\` (distinct people, 1), \`wait\` (10m), \`valid\` (15m, how long an approval can be used), \`mode\` (\`wait\` or \`refuse\`; as the client asks when absent) |
-| \`reason\` | one sentence for whoever is refused |
-| \`mode\` | \`enforce\`, or \`observe\`: reports what it would have said and decides nothing |
-
+const matching = `
 When several hold rules match, the reviewers of each are needed, and the shortest times count.
 
-\`identities\`: \`identity:<issuer>/<subject>\` (\`*\` stands for any characters), \`group:…\`, \`role:…\`,
-\`kind:workload\`, \`kind:human\`, \`issuer:…\`, \`owner:…\`. \`targets\`: a name (with \`*\`), labels such as
-\`{ env: prod, tier: [1, 2] }\` that must all fit, or a list of those of which one must fit.
+\`identities\`: \`identity:<issuer>/<subject>\` (\`*\` stands for any characters), \`group:…\`,
+\`role:…\`, \`kind:workload\`, \`kind:human\`, \`issuer:…\`, \`owner:…\`. \`targets\`: a name
+(with \`*\`), labels such as \`{ env: prod, tier: ["1", "2"] }\` that must all fit, or a list of
+those of which one must fit.
+`;
 
-## A mask
-
-| key | meaning |
-|---|---|
-| \`id\` | unique |
-| \`columns\` | \`schema.table.column\`, each part may be \`*\`; or |
-| \`detect\` | names of detectors: by content, wherever it stands |
-| \`with\` | \`redact\`, \`null\`, \`hash\`, \`generalise\`, \`{ partial: { keepStart, keepEnd, keepDomain } }\`, \`{ hash: { scope } }\`, \`{ generalise: { bucket } }\`, \`{ fixed: text }\` |
-| \`match\`, \`unless\` | for whom and where, as in rules without \`accounts\` |
-
+const testing = `
 ## A test
 
 \`\`\`yaml
@@ -53,28 +67,35 @@ tests:
     expect: { outcome: hold, rule: destructive }
 \`\`\`
 
-\`command\` takes \`protocol\`, \`target\`, \`account\`, \`namespace\`, \`identity\`, \`kind\`, \`text\`, \`at\`, and
-\`facts\` or \`input\` (a statement that the protocol's analyser reads).
+\`command\` takes \`protocol\`, \`target\`, \`account\`, \`namespace\`, \`identity\`, \`kind\`,
+\`text\`, \`at\`, and \`facts\` or \`input\` (a statement that the protocol's analyser reads).
 `;
+
+/** A table with two columns. */
+const table = (head: string, rows: Rows): string =>
+  [`| ${head} | meaning |`, '|---|---|', ...rows.map(([a, b]) => `| \`${a}\` | ${b} |`)].join('\n');
 
 /** The whole page. */
 export function policyReference(): string {
   return [
-    header,
+    introduction,
+    '## A rule\n',
+    table('key', ruleKeys),
+    matching,
+    '## A mask\n',
+    table('key', maskKeys),
+    testing,
     '## Inputs of conditions\n',
-    'A word that an input can never have is refused when the policy loads, and so is an unknown name.\n',
+    'Words that an input can never have, and unknown names, are refused when the policy loads.\n',
     '| input | type | meaning |\n|---|---|---|',
     ...inputRows(inputs, ''),
     '\n### Effects\n',
-    '| effect | meaning |\n|---|---|',
-    ...Object.entries(effects).map(([name, doc]) => `| \`${name}\` | ${doc} |`),
+    table('effect', Object.entries(effects)),
     '\n### Uses of a column\n',
-    '| use | meaning |\n|---|---|',
-    ...Object.entries(columnUses).map(([name, doc]) => `| \`${name}\` | ${doc} |`),
+    table('use', Object.entries(columnUses)),
     '\n## Functions\n',
-    'Operators and the macros `has`, `all`, `exists`, `exists_one`, `map`, `filter` are those of CEL.\n',
-    '| function | meaning |\n|---|---|',
-    ...functionRows(),
+    'Operators and the macros `has`, `all`, `exists`, `exists_one`, `map`, `filter` are of CEL.\n',
+    table('function', functionRows()),
     '\n## Templates\n',
     ...[...templates].map(([name, template]) => templateSection(name, template)),
   ]
@@ -103,12 +124,11 @@ function typeText(type: InputType): string {
   return type.values.length > 12 ? 'effect' : type.values.map((value) => `\`${value}\``).join(' ');
 }
 
-function functionRows(): readonly string[] {
+function functionRows(): Rows {
   return [...functions].flatMap(([name, forms]) =>
-    forms.map(({ receiver, arguments: [least, most], doc }) => {
+    forms.map(({ receiver, arguments: [least, most], doc }): Rows[number] => {
       const args = least === most ? '…'.repeat(Math.min(1, most)) : '[…]';
-      const call = receiver === undefined ? `${name}(${args})` : `value.${name}(${args})`;
-      return `| \`${call}\` | ${doc} |`;
+      return [receiver === undefined ? `${name}(${args})` : `value.${name}(${args})`, doc];
     }),
   );
 }

@@ -9,7 +9,7 @@ export interface CompiledRule {
   readonly file: string;
   readonly line: number;
   readonly match: Match;
-  /** All must hold; a template and a condition of its own, either, or none (then it always does). */
+  /** All must hold: a template's, its own, both, or none (then it always matches). */
   readonly conditions: readonly Condition[];
   readonly outcome: Outcome;
   /** Present when the outcome is `hold`. */

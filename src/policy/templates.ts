@@ -1,6 +1,6 @@
 /**
  * Conditions that ship with the gateway, so that a policy can say `use: destructive` and get better
- * over time. Each is CEL over facts, may have parameters, and carries cases that `policy test` runs.
+ * over time. Each is CEL over facts, may have parameters, and has cases that `policy test` runs.
  * A change here changes the version of every policy that uses the template.
  */
 import type { Facts } from '#core/facts.ts';
