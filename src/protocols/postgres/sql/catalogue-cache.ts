@@ -95,11 +95,6 @@ export class CatalogueCache {
     return (await reading).catalogue;
   }
 
-  /** Forgets what is known of a target, for example because its address changed. */
-  forget(targetKey: string): void {
-    this.#entries.delete(targetKey);
-  }
-
   /** Lets new sessions wait for this reading instead of making their own. */
   #announce(targetKey: string, reading: Promise<Reading>): void {
     this.#pending.set(targetKey, reading);

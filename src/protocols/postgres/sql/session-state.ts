@@ -70,12 +70,3 @@ export function readSessionState(rows: readonly (readonly (string | null)[])[]):
     unsound: wrong?.[0],
   };
 }
-
-/** What of the state analyses depend on, as a part of a cache key. */
-export function stateKey(state: {
-  readonly searchPath: readonly string[];
-  readonly role: string;
-  readonly database: string;
-}): string {
-  return JSON.stringify([state.searchPath, state.role, state.database]);
-}
