@@ -15,6 +15,8 @@ import type { Locks, PolicySource } from './ports.ts';
 
 /** Milliseconds that a protocol has to say goodbye in its own words. */
 const GRACE_MS = 600;
+/** Revoked credentials that are remembered: far more than are revoked during one login. */
+const REVOKED_MAX = 10_000;
 
 /** One live session, as the register holds it. */
 export interface LiveSession {
@@ -38,6 +40,8 @@ export class LiveSessions {
   readonly #locks: Locks;
   readonly #clock: Clock;
   readonly #events: EventLog;
+  /** For logins that were under way; a later one is refused by the store. */
+  readonly #revoked = new Set<CredentialId>();
   #epoch = 0;
   #whenEmpty: (() => void) | undefined;
 
@@ -84,8 +88,12 @@ export class LiveSessions {
       refusal: undefined,
       cancelGrace: undefined,
     });
-    // A lock that was added between the check at login and now must not be missed.
+    // A lock that was added, or a credential that was revoked, between the check at login and now
+    // must not be missed.
     this.#enforceLocks();
+    if (session.credential !== undefined && this.#revoked.has(session.credential)) {
+      this.end(id, credentialRevoked());
+    }
     return controller.signal;
   }
 
@@ -120,10 +128,11 @@ export class LiveSessions {
 
   /** Ends every session that came with a credential that was revoked. */
   endOfCredential(credential: CredentialId): void {
+    const [oldest] = this.#revoked;
+    if (this.#revoked.size >= REVOKED_MAX && oldest !== undefined) this.#revoked.delete(oldest);
+    this.#revoked.add(credential);
     for (const [id, entry] of this.#sessions) {
-      if (entry.credential === credential) {
-        this.end(id, refuse('SP_EXPIRED', { reason: 'the credential was revoked' }));
-      }
+      if (entry.credential === credential) this.end(id, credentialRevoked());
     }
   }
 
@@ -165,6 +174,9 @@ export class LiveSessions {
     }
   }
 }
+
+const credentialRevoked = (): Refusal =>
+  refuse('SP_EXPIRED', { reason: 'the credential was revoked' });
 
 export function subjectOf(context: SessionContext): LockSubject {
   return {

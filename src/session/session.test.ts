@@ -390,6 +390,12 @@ describe('live sessions', () => {
     assert.equal(signal.aborted, true);
   });
 
+  it('ends a session whose credential was revoked while it logged in', () => {
+    const { live, clock, wire } = liveWorld();
+    live.endOfCredential(asId('c1'));
+    assert.equal(live.add(session(clock.now() + 5_000), wire).aborted, true);
+  });
+
   it('says when the last one has left', async () => {
     const { live, clock, wire } = liveWorld();
     live.add(session(clock.now() + 5_000), wire);
