@@ -14,12 +14,19 @@ import { opaqueFacts } from '#core/facts.ts';
 import type { Limits } from '#core/limits.ts';
 import type { MaskSet } from '#core/masking.ts';
 import type { Node } from 'libpg-query';
-import { AnalysisCache, type Basis } from './analysis-cache.ts';
+import { AuxiliaryTrees } from './auxiliary.ts';
+import { AnalysisCache, type Reuse } from './cache.ts';
+import type { Oid } from './catalogue.ts';
 import { Collector } from './collector.ts';
 import { expression } from './expression.ts';
 import { shapeOf } from './normalise.ts';
 import { operator } from './operator-expression.ts';
-import { createSqlParser, type ParsedStatement, type SqlParser } from './parser.ts';
+import {
+  createSqlParser,
+  type ParsedStatement,
+  type ParsedText,
+  type SqlParser,
+} from './parser.ts';
 import { query } from './query.ts';
 import { emptyScope, type Scope } from './scope.ts';
 import { top } from './top.ts';
@@ -27,7 +34,6 @@ import type { OutputColumn, SqlAnalyser, SqlAnalysis, SqlState, SqlStatement } f
 import type { Column } from './values.ts';
 import { type Entries, type Environment, nodesMax, TooMuch, type Walk } from './walk.ts';
 import { statement } from './writes.ts';
-import { AuxiliaryTrees } from './auxiliary.ts';
 
 export interface SqlAnalyserOptions {
   readonly clock: Clock;
@@ -64,59 +70,50 @@ const entries: Entries = {
   held: (walk, node, text, scope) => built(walk, node, text, scope),
 };
 
-/** What one statement was found to be, and whether that can be kept. */
+/** Combinations of catalogue and masks whose labels are kept. */
+const labelSetsMax = 64;
+
+/** What one statement was found to be, and for what else it holds. */
 interface Finding {
   readonly statement: SqlStatement;
-  readonly literalsRead: boolean;
-  readonly keepable: boolean;
+  readonly reuse: Reuse;
+}
+
+/** What a text is analysed under. */
+interface Parts {
+  readonly state: SqlState;
+  readonly masks: MaskSet;
 }
 
 class Analyser implements RunningAnalyser {
   readonly #parser: SqlParser;
   readonly #limits: Limits;
-  readonly #cache = new AnalysisCache();
+  readonly #cache: AnalysisCache;
   readonly #trees: AuxiliaryTrees;
+  readonly #labels = new Map<string, Map<Oid, readonly Column[]>>();
 
   constructor(parser: SqlParser, limits: Limits) {
     this.#parser = parser;
     this.#limits = limits;
+    this.#cache = new AnalysisCache({ limits });
     this.#trees = new AuxiliaryTrees(parser);
   }
 
   analyse(text: string, state: SqlState, masks: MaskSet): SqlAnalysis | Promise<SqlAnalysis> {
-    const basis = this.#cache.basis(state, masks);
-    if (!state.known) return this.#fresh(text, undefined, { basis, state, masks });
-    const same = basis.found.get(text);
-    if (same !== undefined) return same;
-    const shape = shapeOf(text);
-    const alike = shape === undefined ? undefined : basis.found.get(shapeKey(shape.key));
-    if (alike !== undefined && shape !== undefined) {
-      return renamed(alike, text.slice(shape.start, shape.end));
-    }
-    return this.#fresh(text, shape?.key, { basis, state, masks });
+    const kept = this.#cache.find(text, state, masks.version);
+    if (kept !== undefined) return kept;
+    const parts: Parts = { state, masks };
+    const parsed = this.#parser.parse(text);
+    return parsed instanceof Promise
+      ? parsed.then((tree) => this.#run(text, tree, parts))
+      : this.#run(text, parsed, parts);
   }
 
   close(): Promise<void> {
     return this.#parser.close();
   }
 
-  #fresh(
-    text: string,
-    shape: string | undefined,
-    parts: Parts,
-  ): SqlAnalysis | Promise<SqlAnalysis> {
-    const parsed = this.#parser.parse(text);
-    return parsed instanceof Promise
-      ? parsed.then((tree) => this.#run(text, shape, tree, parts))
-      : this.#run(text, shape, parsed, parts);
-  }
-
-  #run(
-    text: string,
-    shape: string | undefined,
-    parsed: Awaited<ReturnType<SqlParser['parse']>>,
-    parts: Parts,
-  ): SqlAnalysis | Promise<SqlAnalysis> {
+  #run(text: string, parsed: ParsedText, parts: Parts): SqlAnalysis | Promise<SqlAnalysis> {
     switch (parsed.kind) {
       case 'syntax-error':
         return {
@@ -132,13 +129,12 @@ class Analyser implements RunningAnalyser {
       const statements = [opaqueStatement(text, 'it holds too many statements')];
       return { statements, syntaxError: undefined };
     }
-    return this.#round(text, shape, parsed.statements, parts, 0);
+    return this.#round(text, parsed.statements, parts, 0);
   }
 
   /** Walks every statement; again when texts had to be parsed first. */
   #round(
     text: string,
-    shape: string | undefined,
     parsed: readonly ParsedStatement[],
     parts: Parts,
     round: number,
@@ -148,7 +144,7 @@ class Analyser implements RunningAnalyser {
     if (pending.size > 0 && round < roundsMax) {
       const parsing = this.#trees.load(pending);
       const next = (): SqlAnalysis | Promise<SqlAnalysis> =>
-        this.#round(text, shape, parsed, parts, round + 1);
+        this.#round(text, parsed, parts, round + 1);
       return parsing instanceof Promise ? parsing.then(next) : next();
     }
     const settled = pending.size === 0;
@@ -156,17 +152,26 @@ class Analyser implements RunningAnalyser {
       settled ? one : opaqueStatement(one.text, 'it leads to too many views and functions'),
     );
     const analysis: SqlAnalysis = { statements, syntaxError: undefined };
-    const keepable = settled && parts.state.known && findings.every((one) => one.keepable);
-    if (keepable) {
-      const byShape = shape !== undefined && findings.every((one) => !one.literalsRead);
-      this.#cache.keep(parts.basis, byShape ? shapeKey(shape) : text, analysis);
-    }
+    const reuse = settled ? narrowest(findings) : 'never';
+    this.#cache.keep(text, parts.state, parts.masks.version, { analysis, reuse });
     return analysis;
+  }
+
+  /** Labels of tables' columns, the same for all statements under one catalogue and one policy. */
+  #labelsOf({ state, masks }: Parts): Map<Oid, readonly Column[]> {
+    const key = `${state.catalogue.version} ${masks.version}`;
+    const known = this.#labels.get(key);
+    if (known !== undefined) return known;
+    const labels = new Map<Oid, readonly Column[]>();
+    const oldest = this.#labels.keys().next().value;
+    if (this.#labels.size >= labelSetsMax && oldest !== undefined) this.#labels.delete(oldest);
+    this.#labels.set(key, labels);
+    return labels;
   }
 
   #statement(text: string, parsed: ParsedStatement, parts: Parts, pending: Set<string>): Finding {
     const own = text.slice(parsed.start, parsed.end).trim();
-    const { state, masks, basis } = parts;
+    const { state, masks } = parts;
     const tree = nodeOf(parsed.tree);
     if (tree === undefined) return notKept(opaqueStatement(own, 'it has no tree'));
     const env: Environment = {
@@ -175,7 +180,7 @@ class Analyser implements RunningAnalyser {
       masks,
       text: own,
       depthMax: this.#limits.statementDepthMax,
-      labels: basis.labels,
+      labels: this.#labelsOf(parts),
       literalsRead: { any: false },
       stateRead: { any: false },
       pending,
@@ -202,28 +207,22 @@ class Analyser implements RunningAnalyser {
   }
 }
 
-interface Parts {
-  readonly basis: Basis;
-  readonly state: SqlState;
-  readonly masks: MaskSet;
-}
-
-/** Statements whose analysis is the same for every text of their shape. */
-const shaped: ReadonlySet<string> = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'MERGE']);
-
 /** Statements that depend on names that the session gives. */
 const named: ReadonlySet<string> = new Set(['EXECUTE', 'FETCH', 'MOVE', 'PREPARE', 'DECLARE']);
+
+/** All of a text hold for what each of them holds for. */
+function narrowest(findings: readonly Finding[]): Reuse {
+  if (findings.some((one) => one.reuse === 'never')) return 'never';
+  return findings.every((one) => one.reuse === 'shape') ? 'shape' : 'text';
+}
 
 function finding(walk: Walk, tree: Node, text: string): Finding {
   const { env } = walk;
   try {
     const made = built(walk, tree, text, emptyScope);
     const { verbs } = made.facts;
-    return {
-      statement: made,
-      literalsRead: env.literalsRead.any || !shaped.has(verbs[0] ?? ''),
-      keepable: !verbs.some((verb) => named.has(verb)),
-    };
+    if (verbs.some((verb) => named.has(verb))) return { statement: made, reuse: 'never' };
+    return { statement: made, reuse: env.literalsRead.any ? 'text' : 'shape' };
   } catch (thrown) {
     // A bound of ours, or of the stack: nothing is known of what was not walked.
     if (thrown instanceof TooMuch) return notKept(opaqueStatement(text, thrown.why));
@@ -235,7 +234,7 @@ function finding(walk: Walk, tree: Node, text: string): Finding {
 }
 
 function notKept(made: SqlStatement): Finding {
-  return { statement: made, literalsRead: true, keepable: false };
+  return { statement: made, reuse: 'never' };
 }
 
 /** One statement from its tree, with facts of its own. */
@@ -274,18 +273,6 @@ function fingerprintOf(text: string): string {
     .update(shapeOf(text)?.key ?? text)
     .digest('base64url')
     .slice(0, 22);
-}
-
-function shapeKey(shape: string): string {
-  // Texts never hold this character, so that a shape is never taken for a text.
-  return `\u0000${shape}`;
-}
-
-/** An analysis found for another text of the same shape. */
-function renamed(analysis: SqlAnalysis, text: string): SqlAnalysis {
-  const [only] = analysis.statements;
-  if (only === undefined) return analysis;
-  return { statements: [{ ...only, text }], syntaxError: undefined };
 }
 
 function opaqueStatement(text: string, reason: string): SqlStatement {
