@@ -119,6 +119,7 @@ export class CatalogueCache {
             query,
             transaction,
             before,
+            probe,
             limits: this.#limits,
             pool: this.#pool,
           });

@@ -96,6 +96,8 @@ export interface ReadOptions {
   readonly transaction: 'none' | 'open';
   /** What was read before of the same database. */
   readonly before: Reading | undefined;
+  /** What the server said just before. */
+  readonly probe: Probe;
   readonly limits: CatalogueLimits;
   readonly pool: RowSetPool;
 }
@@ -128,7 +130,7 @@ export async function readCatalogue(options: ReadOptions): Promise<Reading> {
 
 async function readStable(options: ReadOptions): Promise<Reading> {
   const loaded = new Map(options.before?.loaded);
-  let probe = await readProbe(options.query);
+  let { probe } = options;
   for (let round = 0; round < roundsMax; round += 1) {
     for (const section of sections) {
       const id = `${section.name}.${section.part}`;

@@ -19,7 +19,13 @@ interface Watched {
 
 const watched = {
   class: { table: 'pg_class', key: ['oid'], split: 'oid' },
-  attribute: { table: 'pg_attribute', key: ['attrelid', 'attnum'], split: 'attrelid' },
+  attribute: {
+    table: 'pg_attribute',
+    key: ['attrelid', 'attnum'],
+    split: 'attrelid',
+    // System columns are the same everywhere, and a third of the table.
+    where: "attnum OPERATOR(pg_catalog.>) '0'",
+  },
   proc: { table: 'pg_proc', key: ['oid'], split: 'oid' },
   type: { table: 'pg_type', key: ['oid'], split: 'oid' },
   operator: { table: 'pg_operator', key: ['oid'], split: 'oid' },
@@ -63,7 +69,7 @@ const splits = ["OPERATOR(pg_catalog.<) '16384'", "OPERATOR(pg_catalog.>=) '1638
 function digest(watch: Watched, split: string | undefined): string {
   const columns = [...watch.key, 'xmin'].map((column) => `t.${column}`).join(', ');
   const conditions = [
-    ...(watch.where === undefined ? [] : [watch.where]),
+    ...(watch.where === undefined ? [] : [`t.${watch.where}`]),
     ...(split === undefined ? [] : [`t.${split}`]),
   ];
   const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
