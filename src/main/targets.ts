@@ -6,6 +6,7 @@ import { GatewayError } from '#core/errors.ts';
 import type { SettingsSchema } from '#core/protocol.ts';
 import type { ProtocolName, Target } from '#core/target.ts';
 import type { TlsServerOptions } from '#core/wire.ts';
+import { checkServerTls } from '#wire/tls.ts';
 
 /** Reads a file that the configuration names, relative to the configuration. */
 export function readNamed(directory: string, path: string, what: string): string {
@@ -62,10 +63,12 @@ export function tlsOf(config: ListenerConfig, directory: string): TlsServerOptio
   const { tls } = config;
   if (tls === undefined) return undefined;
   const what = `listener '${config.name}'`;
-  return {
+  const options: TlsServerOptions = {
     certificate: readNamed(directory, tls.certificate, what),
     key: readNamed(directory, tls.key.replace(/^file:/, ''), what),
     alpn: config.protocol === 'postgres' ? ['postgresql'] : [],
     clientCa: tls.clientCa === undefined ? undefined : readNamed(directory, tls.clientCa, what),
   };
+  checkServerTls(options, what);
+  return options;
 }

@@ -8,6 +8,7 @@ import type { TlsServerOptions, WireSink } from '#core/wire.ts';
 import { makeAuthority } from '../../test/support/certificates.ts';
 import { until } from '../../test/support/until.ts';
 import { SocketWire } from './socket-wire.ts';
+import { checkServerTls } from './tls.ts';
 
 const never = new AbortController().signal;
 const silent: WireSink = { data() {}, drained() {}, ended() {}, closed() {} };
@@ -287,6 +288,19 @@ describe('TLS on a wire', () => {
     assert.ok(down !== undefined);
     return { down, up };
   }
+
+  it('is checked at start: a key of another certificate is no surprise later', () => {
+    checkServerTls(server, 'listener');
+    const other = authority.issue(['localhost']);
+    for (const bad of [
+      { ...server, key: other.key },
+      { ...server, key: 'nonsense' },
+      { ...server, certificate: '' },
+      { ...server, clientCa: 'nonsense' },
+    ]) {
+      assert.throws(() => checkServerTls(bad, "listener 'pg'"), /listener 'pg': TLS: /);
+    }
+  });
 
   it('starts in mid-stream, verifies, and binds both ends to the certificate', async () => {
     const { down, up } = await ends();

@@ -5,7 +5,7 @@
  * handshake; a server certificate is always verified against authorities, and, unless the target's
  * TLS mode says `verify-ca`, against the name.
  */
-import { createHash, type X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import {
   checkServerIdentity,
@@ -36,6 +36,27 @@ function serverContext(options: TlsServerOptions): SecureContext {
     contexts.set(options, context);
   }
   return context;
+}
+
+/**
+ * Checks at start what would otherwise fail at the first connection: that certificate, key and
+ * authorities can be read, and that the key is the certificate's.
+ *
+ * @throws GatewayError `SP_CONFIG`
+ */
+export function checkServerTls(options: TlsServerOptions, what: string): void {
+  try {
+    serverContext(options);
+    const certificate = new X509Certificate(options.certificate);
+    if (!certificate.checkPrivateKey(createPrivateKey(options.key))) {
+      throw new Error('the key is not the key of the certificate');
+    }
+    // Node ignores authorities that it cannot read.
+    if (options.clientCa !== undefined) new X509Certificate(options.clientCa);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : 'it cannot be read';
+    throw new GatewayError('SP_CONFIG', { detail: `${what}: TLS: ${why}`, cause });
+  }
 }
 
 /** Starts the server's side on `raw`; `secure` is emitted when the handshake is done. */

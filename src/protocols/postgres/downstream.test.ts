@@ -619,6 +619,20 @@ describe('whatever a stranger sends', () => {
     }
   });
 
+  it('is the same at every cut of a SASL exchange', async () => {
+    const token = Buffer.from('n,,\x01auth=Bearer good\x01\x01');
+    const whole = Buffer.concat([
+      startup(),
+      saslInitial('OAUTHBEARER', token),
+      Buffer.from('rest'),
+    ]);
+    for (let cut = 1; cut < whole.length - 4; cut += 1) {
+      const chunks = [whole.subarray(0, cut), whole.subarray(cut)];
+      const { client } = await feed(chunks, { authentication: 'oauth' });
+      assert.equal(Buffer.from(client?.rest ?? []).toString(), 'rest', `${cut}`);
+    }
+  });
+
   it('ends in a session or in a closed connection, never in an exception', async () => {
     const parts = fc.oneof(
       fc.constant(encodeSslRequest()),
