@@ -170,8 +170,16 @@ describe('DirectoryArchive', () => {
     const lines = (await text(archive.export('s-1', 'ndjson', nobody))).trimEnd().split('\n');
     const types = lines.map((line): unknown => JSON.parse(line).type);
     assert.deepEqual(types, [
-      ...['session', 'from-client', 'command', 'verdict', 'to-client', 'to-client'],
-      ...['command', 'verdict', 'mark', 'end'],
+      'session',
+      'from-client',
+      'command',
+      'verdict',
+      'to-client',
+      'to-client',
+      'command',
+      'verdict',
+      'mark',
+      'end',
     ]);
     const raw = Buffer.concat(await gather(archive.export('s-1', 'raw', nobody)));
     assert.equal(raw[0], '<'.charCodeAt(0));

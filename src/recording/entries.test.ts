@@ -16,8 +16,14 @@ function block(
   const previous = new Uint8Array(32);
   return {
     header: {
-      ...{ index: 1, type, flags, rawBytes, storedBytes: stored.length },
-      ...{ startedUs: 0, keyId: '', previous },
+      index: 1,
+      type,
+      flags,
+      rawBytes,
+      storedBytes: stored.length,
+      startedUs: 0,
+      keyId: '',
+      previous,
     },
     headerBytes: new Uint8Array(72),
     stored,

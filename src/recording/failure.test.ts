@@ -19,6 +19,7 @@ import {
 import { until } from '../../test/support/until.ts';
 import { DirectoryArchive } from './archive.ts';
 import { systemJournalFiles } from './journal.ts';
+import type { Recorder } from './recorder.ts';
 import { startThread } from './recording-thread.ts';
 import type { SessionTape } from './tape.ts';
 
@@ -32,6 +33,9 @@ function judge(tape: SessionTape, id: string): void {
   tape.judged(command, testVerdict('allow'), testPermit(command));
   tape.commit();
 }
+
+const outcomes = (recorder: Recorder): string[] =>
+  recorder.recovered.map(({ session, outcome }) => `${session} ${outcome}`).sort();
 
 describe('when evidence cannot be kept', () => {
   let bench: RecorderBench;
@@ -124,10 +128,7 @@ describe('when evidence cannot be kept', () => {
     });
     assert.deepEqual(await commandsOf('s-1'), ['c-1']);
     assert.deepEqual(await commandsOf('s-2'), ['c-2']);
-    assert.deepEqual(recorder.recovered.map(({ session, outcome }) => [session, outcome]).sort(), [
-      ['s-1', 'recovered'],
-      ['s-2', 'recovered'],
-    ]);
+    assert.deepEqual(outcomes(recorder), ['s-1 recovered', 's-2 recovered']);
     const next = await recorder.start(testContext('s-3'));
     judge(next, 'c-4');
     await next.seal(end);
@@ -273,11 +274,7 @@ describe('when evidence cannot be kept', () => {
     rmSync(join(directory, 'recorder.lock'));
     const next = await bench.open({ directory });
     await next.close();
-    assert.deepEqual(next.recovered.map(({ session, outcome }) => [session, outcome]).sort(), [
-      ['fine', 'recovered'],
-      ['gone', 'missing'],
-      ['hurt', 'damaged'],
-    ]);
+    assert.deepEqual(outcomes(next), ['fine recovered', 'gone missing', 'hurt damaged']);
     assert.deepEqual(readdirSync(directory).sort(), [
       'fine.sprec',
       'gone.orphan.spj',

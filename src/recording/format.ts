@@ -45,8 +45,23 @@ const rawBytesMax: Readonly<Record<BlockType, number>> = {
 
 /** The first bytes of every recording: magic, version, zeros. */
 export const preamble: Uint8Array = Uint8Array.of(
-  ...[0x89, 0x53, 0x50, 0x52, 0x45, 0x43, 0x0d, 0x0a],
-  ...[FORMAT_VERSION >> 8, FORMAT_VERSION & 0xff, 0, 0, 0, 0, 0, 0],
+  // biome-ignore format: eight bytes a line, as the format's page has them
+  0x89,
+  0x53,
+  0x50,
+  0x52,
+  0x45,
+  0x43,
+  0x0d,
+  0x0a,
+  FORMAT_VERSION >> 8,
+  FORMAT_VERSION & 0xff,
+  0,
+  0,
+  0,
+  0,
+  0,
+  0,
 );
 
 /** What stands in a block's header. */

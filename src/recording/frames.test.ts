@@ -12,7 +12,7 @@ function loop(): {
   readonly frames: FrameWriter;
   readonly entries: Entry[];
   now: number;
-  flush(): void;
+  readonly flush: () => void;
   readonly sizes: number[];
 } {
   const entries: Entry[] = [];
@@ -40,7 +40,7 @@ function loop(): {
       stored: raw,
       offset: 0,
     });
-    assert.ok(typeof found !== 'string', String(found));
+    assert.ok(typeof found !== 'string', 'what the writer wrote can be read');
     entries.push(...found);
   };
   const state = { entries, sizes, now: 0, flush };

@@ -48,7 +48,7 @@ function blockStarts(file: Uint8Array): number[] {
   while (at < file.length) {
     starts.push(at);
     const header = decodeBlockHeader(file.subarray(at));
-    assert.ok(typeof header !== 'string', String(header));
+    assert.ok(typeof header !== 'string', `no block at ${at}`);
     at += BLOCK_HEADER_BYTES + header.storedBytes + SIGNATURE_BYTES;
   }
   return [...starts, at];

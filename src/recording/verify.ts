@@ -1,6 +1,6 @@
 /**
  * Verification: a public key and files, nothing else. Checks what `scan.ts` checks, and for
- * recordings that are not encrypted also that their content can be read and is what the seal counts.
+ * recordings that are not encrypted also that their content can be read and is as the seal counts.
  */
 import type { RecordingProblem, VerifyReport } from '#core/ports/recording-archive.ts';
 import type { RecordedSeal, TapeCounts } from './documents.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemClock } from '#core/clock.ts';
 import type { BoundValue, Command, SessionContext } from '#core/command.ts';
-import { GatewayError } from '#core/errors.ts';
+import type { GatewayError } from '#core/errors.ts';
 import type { AuditEvent, EventDraft, EventLog } from '#core/events.ts';
 import { opaqueFacts } from '#core/facts.ts';
 import { asEpochMs, asId, type SessionId } from '#core/ids.ts';
