@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { printable } from '#core/printable.ts';
+import { Secret } from '#core/secret.ts';
+import { ApiClient } from './api-client.ts';
 import { listApprovals, reviewApproval, showApproval } from './approvals.ts';
 
 const hold = {
@@ -66,7 +68,10 @@ before(async () => {
 });
 after(() => server.close());
 
-function output(json = false): {
+function output(
+  json = false,
+  url = baseUrl,
+): {
   readonly lines: string[];
   readonly context: Parameters<typeof listApprovals>[0];
 } {
@@ -74,7 +79,8 @@ function output(json = false): {
   const say = (text: string): void => {
     lines.push(text);
   };
-  return { lines, context: { baseUrl, token: 't', json, output: { line: say, error: say } } };
+  const client = new ApiClient({ url, token: new Secret('t'), fetch });
+  return { lines, context: { client, json, output: { line: say, error: say } } };
 }
 
 test('list says when it cannot show all of a command', async () => {
@@ -112,16 +118,16 @@ test('refusals, missing logins and bad ids have exit codes of their own', async 
   status = 403;
   const refused = output();
   assert.equal(await reviewApproval(refused.context, hold.id, 'deny', ''), 1);
-  assert.deepEqual(refused.lines, ['403 SP_FORBIDDEN not allowed nobody reviews their own']);
+  assert.deepEqual(refused.lines, ['not allowed: nobody reviews their own']);
   status = 401;
   assert.equal(await listApprovals(output().context), 4);
   status = 200;
   const count = seen.length;
   assert.equal(await showApproval(output().context, '../tokens'), 2);
   assert.equal(seen.length, count);
-  const away = output();
-  assert.equal(await listApprovals({ ...away.context, baseUrl: 'http://127.0.0.1:1' }), 1);
-  assert.match(away.lines[0] ?? '', /^no answer from http:\/\/127.0.0.1:1: /);
+  const away = output(false, 'http://127.0.0.1:1');
+  assert.equal(await listApprovals(away.context), 1);
+  assert.deepEqual(away.lines, ['no gateway answers at http://127.0.0.1:1']);
 });
 
 test('json passes on what the API says', async () => {

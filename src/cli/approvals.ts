@@ -6,29 +6,25 @@
  * Exit codes: 0 done, 1 refused or failed, 2 not an id, 4 not logged in.
  */
 import { printable, printableLine } from '#core/printable.ts';
-import { CommandFailure, reporting, type TextOutput } from './output.ts';
+import { type ApiClient, command } from './api-client.ts';
+import { CommandFailure, type TextOutput } from './output.ts';
 
 /** What every command works with. */
 export interface ApprovalsContext {
-  /** The API's base, for example `https://gateway.example:8443`. */
-  readonly baseUrl: string;
-  readonly token: string;
+  /** With the token of a reviewer. */
+  readonly client: ApiClient;
   readonly output: TextOutput;
   readonly json?: boolean | undefined;
-  /** For gateways with a certificate of their own; the global one when absent. */
-  readonly fetch?: typeof fetch | undefined;
 }
-
-const ANSWER_MS_MAX = 30_000;
 
 /** Lists what waits, oldest first; with `recent` the newest in any state. */
 export function listApprovals(
   context: ApprovalsContext,
   options: { readonly recent?: number | undefined } = {},
 ): Promise<number> {
-  return run(context, async () => {
+  return command(context.output, async () => {
     const query = options.recent === undefined ? '' : `?recent=${options.recent}`;
-    const body = await call(context, 'GET', `/v1/holds${query}`);
+    const body = await context.client.get(`/v1/holds${query}`);
     const holds = items(body, 'holds');
     if (context.json) for (const hold of holds) context.output.line(JSON.stringify(hold));
     else for (const hold of holds) context.output.line(listLine(hold));
@@ -38,8 +34,8 @@ export function listApprovals(
 
 /** Shows one hold, whole. */
 export function showApproval(context: ApprovalsContext, id: string): Promise<number> {
-  return run(context, async () => {
-    print(context, await call(context, 'GET', holdPath(id)));
+  return command(context.output, async () => {
+    print(context, await context.client.get(holdPath(id)));
   });
 }
 
@@ -50,21 +46,14 @@ export function reviewApproval(
   decision: 'approve' | 'deny',
   reason: string,
 ): Promise<number> {
-  return run(context, async () => {
+  return command(context.output, async () => {
     const path = holdPath(id);
-    const shown = await call(context, 'GET', path);
+    const shown = await context.client.get(path);
     if (!context.json) print(context, shown);
     const body = { reason, digest: word(shown, 'digest') };
-    const hold = await call(context, 'POST', `${path}/${decision}`, body);
+    const hold = await context.client.post(`${path}/${decision}`, body);
     if (context.json) context.output.line(JSON.stringify(hold));
     else context.output.line(outcomeLine(hold));
-  });
-}
-
-function run(context: ApprovalsContext, work: () => Promise<void>): Promise<number> {
-  return reporting(context.output, async () => {
-    await work();
-    return 0;
   });
 }
 
@@ -72,50 +61,6 @@ function run(context: ApprovalsContext, work: () => Promise<void>): Promise<numb
 function holdPath(id: string): string {
   if (/^[0-9a-zA-Z-]{1,64}$/.test(id)) return `/v1/holds/${id}`;
   throw new CommandFailure(`'${id}' is not the id of a hold`, { exitCode: 2 });
-}
-
-async function call(
-  context: ApprovalsContext,
-  method: 'GET' | 'POST',
-  path: string,
-  body?: unknown,
-): Promise<unknown> {
-  const send = context.fetch ?? fetch;
-  let response: Response;
-  try {
-    response = await send(new URL(path, context.baseUrl), {
-      method,
-      headers: {
-        authorization: `Bearer ${context.token}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      // A redirect could take the credential elsewhere.
-      redirect: 'error',
-      signal: AbortSignal.timeout(ANSWER_MS_MAX),
-    });
-  } catch (cause) {
-    const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause;
-    const detail = why instanceof Error ? why.message : String(why);
-    const message = `no answer from ${context.baseUrl}: ${detail}`;
-    throw new CommandFailure(message, { exitCode: 1, cause });
-  }
-  const text = await response.text();
-  const answer = parse(text);
-  if (response.ok) return answer;
-  const said = [word(answer, 'code'), word(answer, 'title'), word(answer, 'detail')]
-    .filter((part) => part !== '')
-    .join(' ');
-  const exitCode = response.status === 401 ? 4 : 1;
-  throw new CommandFailure(`${response.status} ${said}`.trim(), { exitCode });
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** A part of an answer; undefined when it is not there, whatever the answer is. */
@@ -168,11 +113,11 @@ function print(context: ApprovalsContext, hold: unknown): void {
 }
 
 function showLines(hold: unknown): readonly string[] {
-  const command = part(hold, 'command');
+  const held = part(hold, 'command');
   const row = (name: string, value: string): readonly string[] =>
     value === '' ? [] : [printableLine(`${name.padEnd(12)} ${value}`)];
-  const requester = part(command, 'requester');
-  const labels = Object.entries(part(command, 'labels') ?? {}).map(
+  const requester = part(held, 'requester');
+  const labels = Object.entries(part(held, 'labels') ?? {}).map(
     ([key, value]) => `${key}=${String(value)}`,
   );
   return [
@@ -186,32 +131,32 @@ function showLines(hold: unknown): readonly string[] {
     ...row('kind', word(requester, 'kind')),
     ...row('owner', word(requester, 'owner')),
     ...row('on behalf of', word(requester, 'onBehalfOf')),
-    ...row('target', `${word(command, 'target')} ${labels.join(' ')}`.trim()),
-    ...row('account', word(command, 'account')),
-    ...row('namespace', word(command, 'namespace')),
-    ...row('from', `${word(command, 'clientAddress')} ${word(command, 'clientName')}`.trim()),
-    ...row('effects', words(command, 'facts', 'effects')),
-    ...row('analysis', word(command, 'facts', 'analysis')),
-    ...items(command, 'facts', 'objects').flatMap((each) =>
+    ...row('target', `${word(held, 'target')} ${labels.join(' ')}`.trim()),
+    ...row('account', word(held, 'account')),
+    ...row('namespace', word(held, 'namespace')),
+    ...row('from', `${word(held, 'clientAddress')} ${word(held, 'clientName')}`.trim()),
+    ...row('effects', words(held, 'facts', 'effects')),
+    ...row('analysis', word(held, 'facts', 'analysis')),
+    ...items(held, 'facts', 'objects').flatMap((each) =>
       row('touches', `${word(each, 'access')} ${word(each, 'kind')} ${word(each, 'name')}`),
     ),
-    ...items(command, 'facts', 'columns').flatMap((each) => {
+    ...items(held, 'facts', 'columns').flatMap((each) => {
       const masked = part(each, 'masked') === true ? ' (masked)' : '';
       return row('column', `${word(each, 'use')} ${word(each, 'name')}${masked}`);
     }),
-    ...row('functions', words(command, 'facts', 'functions')),
-    ...row('not settled', words(command, 'facts', 'reasons')),
-    ...row('state text', word(command, 'sessionState')),
+    ...row('functions', words(held, 'facts', 'functions')),
+    ...row('not settled', words(held, 'facts', 'reasons')),
+    ...row('state text', word(held, 'sessionState')),
     ...row('digest', word(hold, 'digest')),
     ...items(hold, 'reviews').flatMap((each) => {
       const said = `${word(each, 'decision')} by ${word(each, 'reviewer')} ${time(each, 'at')}`;
       return row('review', `${said} ${word(each, 'reason')}`);
     }),
     'command',
-    ...printable(word(command, 'text'))
+    ...printable(word(held, 'text'))
       .split('\n')
       .map((line) => `    ${line}`),
-    ...items(command, 'parameters').map((each, index) =>
+    ...items(held, 'parameters').map((each, index) =>
       printableLine(`    $${index + 1} = ${parameterText(part(each, 'value'))}`),
     ),
   ];

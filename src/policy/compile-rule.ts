@@ -1,5 +1,6 @@
 /** Compiles one rule of a policy file: conditions, template, match, and the terms of its hold. */
 import { celMap } from '@bufbuild/cel';
+import { parseDurationMs } from '#core/duration.ts';
 import { policyLimits } from '#core/limits.ts';
 import type { HoldTerms } from '#core/verdict.ts';
 import { compileMatch, parseSelector, selectorFault } from './compile-match.ts';
@@ -180,17 +181,9 @@ function checkWaiting(
   }
 }
 
-const unitsMs: Readonly<Record<string, number>> = {
-  s: 1_000,
-  m: 60_000,
-  h: 3_600_000,
-  d: 86_400_000,
-};
-
 /** Milliseconds of `30s`, `10m`, `2h`; or what is wrong. */
 function duration(text: string, mostMs: number): number | string {
-  const parts = /^(\d{1,6})([smhd])$/.exec(text);
-  const ms = Number(parts?.[1] ?? 0) * (unitsMs[parts?.[2] ?? ''] ?? 0);
+  const ms = parseDurationMs(text) ?? 0;
   if (ms === 0) return `'${text}' is not a duration such as 30s, 10m or 2h`;
   return ms > mostMs ? `'${text}' is longer than the limit of ${mostMs / 3_600_000}h` : ms;
 }
