@@ -2,7 +2,18 @@
 import { z } from 'zod';
 import type { Access, Route } from './route.ts';
 import { routes } from './routes.ts';
-import { problem } from './schemas.ts';
+import { text } from './schemas.ts';
+
+/** RFC 9457. */
+const problem = z
+  .object({
+    type: text,
+    title: text,
+    status: z.int(),
+    code: text.describe('stable; see docs/reference/errors.md'),
+    detail: text.optional(),
+  })
+  .meta({ id: 'Problem' });
 
 type Json = Readonly<Record<string, unknown>>;
 

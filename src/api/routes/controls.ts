@@ -2,7 +2,52 @@ import { z } from 'zod';
 import { GatewayError } from '#core/errors.ts';
 import { asEpochMs, asId } from '#core/ids.ts';
 import { caller, route, type Route } from '../route.ts';
-import { lock, lockKind, me, session, word } from '../schemas.ts';
+import { text, texts, time, word } from '../schemas.ts';
+
+const me = z
+  .object({
+    id: text,
+    kind: z.enum(['workload', 'human']),
+    displayName: text,
+    groups: texts,
+    roles: texts,
+    owner: text.optional(),
+    expiresAt: time,
+  })
+  .meta({ id: 'Me' });
+
+const session = z
+  .object({
+    id: text,
+    protocol: text,
+    identity: text,
+    displayName: text,
+    owner: text.optional(),
+    onBehalfOf: text.optional(),
+    target: text,
+    account: text,
+    namespace: text,
+    grant: text,
+    clientAddress: text,
+    clientName: text,
+    startedAt: time,
+    expiresAt: time,
+  })
+  .meta({ id: 'Session' });
+
+const lockKind = z.enum(['identity', 'owner', 'target', 'session']);
+
+const lock = z
+  .object({
+    id: text,
+    kind: lockKind,
+    value: text,
+    reason: text,
+    until: time.optional(),
+    createdBy: text,
+    createdAt: time,
+  })
+  .meta({ id: 'Lock' });
 
 /** Who is here, and how to stop them. */
 export const controlRoutes: readonly Route[] = [

@@ -1,10 +1,46 @@
 import { z } from 'zod';
 import { asEpochMs } from '#core/ids.ts';
 import { caller, route, type Route } from '../route.ts';
-import { event, queryNumber, recording, word } from '../schemas.ts';
+import { queryNumber, text, time, word } from '../schemas.ts';
+
+const recording = z
+  .object({
+    session: text,
+    state: z.enum(['open', 'sealed', 'recovered', 'damaged']),
+    startedAt: time,
+    endedAt: time.optional(),
+    identity: text,
+    identityName: text,
+    owner: text.optional(),
+    target: text,
+    account: text,
+    namespace: text,
+    protocol: text,
+    clientAddress: text,
+    clientName: text,
+    encrypted: z.boolean(),
+    bytes: z.int(),
+    commands: z.int().optional(),
+    endReason: text,
+    endDetail: text,
+  })
+  .meta({ id: 'Recording' });
+
+const event = z
+  .object({
+    number: z.int(),
+    id: text,
+    at: time,
+    type: text,
+    actor: text,
+    session: text.optional(),
+    target: text.optional(),
+    data: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'Event' });
 
 /** Session ids only: a path of the gateway's host is nothing that a caller may name. */
-const session = z.object({ session: z.string().regex(/^[0-9a-f-]{36}$/, 'a session id') });
+const params = z.object({ session: z.string().regex(/^[0-9a-f-]{36}$/, 'a session id') });
 
 /** What happened. Looking at recordings is an event too, told before anything is shown. */
 export const evidenceRoutes: readonly Route[] = [
@@ -45,7 +81,7 @@ export const evidenceRoutes: readonly Route[] = [
     tag: 'recordings',
     summary: 'What a recording says of its session',
     access: ['auditor', 'admin'],
-    params: session,
+    params,
     answer: recording,
     async handle({ recordings, eventLog }, call) {
       const found = await recordings.summary(call.params.session);

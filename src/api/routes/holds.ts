@@ -3,8 +3,87 @@ import { GatewayError } from '#core/errors.ts';
 import { asId } from '#core/ids.ts';
 import type { HoldRecord } from '#core/ports/holds.ts';
 import { caller, route, type Route } from '../route.ts';
-import { hold, queryNumber, word } from '../schemas.ts';
+import { queryNumber, text, texts, time, word } from '../schemas.ts';
 import type { ApiServices } from '../services.ts';
+
+const shownValue = z.object({
+  type: text,
+  value: z.union([
+    z.object({ kind: z.literal('null') }),
+    z.object({ kind: z.literal('text'), text }),
+    z.object({ kind: z.literal('hex'), hex: text }),
+  ]),
+});
+
+const facts = z
+  .object({
+    effects: texts,
+    objects: z.array(z.object({ kind: text, name: text, access: text })),
+    columns: z.array(z.object({ name: text, use: text, masked: z.boolean() })),
+    functions: texts,
+    verbs: texts,
+    analysis: z.enum(['complete', 'partial', 'opaque']),
+    reasons: texts,
+    fingerprint: text,
+  })
+  .meta({ id: 'Facts' });
+
+const requirement = z.object({ reviewers: texts, approvals: z.int() });
+
+const hold = z
+  .object({
+    id: text,
+    revision: z.int(),
+    state: z.enum(['pending', 'approved', 'spent', 'denied', 'timeout', 'expired', 'cancelled']),
+    mode: z.enum(['wait', 'refuse']),
+    digest: text.describe('SHA-256 of exactly what may run'),
+    command: z.object({
+      id: text,
+      session: text,
+      protocol: text,
+      requester: z.object({
+        id: text,
+        kind: z.enum(['workload', 'human']),
+        displayName: text,
+        groups: texts,
+        owner: text.optional(),
+        onBehalfOf: text.optional(),
+      }),
+      target: text,
+      labels: z.record(z.string(), z.string()),
+      account: text,
+      namespace: text,
+      sessionState: text,
+      text: text.describe('the whole command, never cut'),
+      parameters: z.array(shownValue),
+      facts,
+      clientAddress: text,
+      clientName: text,
+    }),
+    rule: text,
+    reason: text,
+    policy: text,
+    terms: requirement.extend({
+      waitMs: z.int(),
+      validMs: z.int(),
+      also: z.array(requirement).optional(),
+    }),
+    reviews: z.array(
+      z.object({
+        reviewer: text,
+        displayName: text,
+        decision: z.enum(['approve', 'deny']),
+        reason: text,
+        at: time,
+      }),
+    ),
+    openedAt: time,
+    expiresAt: time,
+    approval: text.optional(),
+    validUntil: time.optional(),
+    closedAt: time.optional(),
+  })
+  .meta({ id: 'Hold' });
 
 const id = z.object({ id: word });
 const review = z
