@@ -22,6 +22,9 @@ export interface Limits {
   readonly statementDepthMax: number;
   /** Milliseconds that one analysis may take before its worker is replaced. */
   readonly analysisMsMax: number;
+  /** Analyses that are kept for statements to come, and about how many bytes they may take. */
+  readonly analysisEntriesMax: number;
+  readonly analysisBytesMax: number;
   /** Databases whose catalogue is kept; the least recently used goes first. */
   readonly catalogueTargetsMax: number;
   /** Rows and characters of one database's catalogue; a larger one is refused. */
@@ -61,6 +64,8 @@ export const defaultLimits: Limits = {
   statementBytesMax: 4 * MiB,
   statementDepthMax: 200,
   analysisMsMax: 5_000,
+  analysisEntriesMax: 20_000,
+  analysisBytesMax: 64 * MiB,
   catalogueTargetsMax: 64,
   catalogueRowsMax: 2_000_000,
   catalogueCharactersMax: 256 * MiB,
