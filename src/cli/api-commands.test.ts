@@ -22,7 +22,7 @@ function world(status: number, answer: unknown) {
     seen.push({
       method: options.method ?? '',
       path: pathname + search,
-      body: String(options.body ?? ''),
+      body: options.body === undefined ? '' : await new Response(options.body).text(),
       authorization: headers.get('authorization') ?? undefined,
     });
     return new Response(typeof answer === 'string' ? answer : JSON.stringify(answer), { status });
