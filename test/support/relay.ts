@@ -22,7 +22,7 @@ import { systemRandom } from '#core/random.ts';
 import type { Tape } from '#core/tape.ts';
 import type { Target } from '#core/target.ts';
 import type { Refusal } from '#core/verdict.ts';
-import { postgresRuntime } from '#protocols/postgres/index.ts';
+import { postgresRuntime } from '#protocols/postgres/runtime.ts';
 import { CatalogueCache } from '#protocols/postgres/sql/catalogue-cache.ts';
 import type { SqlAnalyser } from '#protocols/postgres/sql/types.ts';
 import { createCancelRegistry } from '#session/cancels.ts';
@@ -127,6 +127,10 @@ function listen(server: Server): Promise<number> {
   });
 }
 
+/** Stages alone, for tests of one side of the relay. */
+export const testStages = (options: Pick<RelayOptions, 'masks' | 'judge'> = {}): Stages =>
+  new RelayState({ host: '', port: 0, username: 'a', ...options }).stages('');
+
 class RelayState {
   readonly #options: RelayOptions;
   readonly commands: Command[] = [];
@@ -184,7 +188,7 @@ class RelayState {
         clientCertificate: undefined,
         clientKey: undefined,
       }),
-      stages: this.#stages(context),
+      stages: this.stages(namespace),
       signal: this.aborting.signal,
       close: async (end) => {
         this.ends.push(end);
@@ -192,7 +196,8 @@ class RelayState {
     };
   }
 
-  #stages(context: SessionContext): Stages {
+  stages(namespace: string): Stages {
+    const context = this.#context(namespace);
     const state = this;
     return {
       context,

@@ -42,12 +42,12 @@ const EMPTY = new Uint8Array(0);
 export class HeldField {
   #bytes: Uint8Array = EMPTY;
   #used = 0;
-  readonly #max: number;
+  readonly bytesMax: number;
   /** More bytes than the limit: only the fact is kept. */
   oversize = false;
 
   constructor(max: number) {
-    this.#max = max;
+    this.bytesMax = max;
   }
 
   get isEmpty(): boolean {
@@ -56,7 +56,7 @@ export class HeldField {
 
   add(bytes: Uint8Array, start: number, end: number): void {
     const size = this.#used + end - start;
-    if (this.oversize || size > this.#max) {
+    if (this.oversize || size > this.bytesMax) {
       this.oversize = true;
       this.#used = 0;
       return;

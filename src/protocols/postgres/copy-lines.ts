@@ -89,7 +89,7 @@ export class CopyLines implements CopyReader {
     if (plan === undefined && (this.#columns.length > 0 || to > from)) throw unsound();
     if (plan === undefined || plan.action === 'pass' || this.#inHeader) return;
     const held = this.#held;
-    if (held.isEmpty) {
+    if (held.isEmpty && to - from <= held.bytesMax) {
       const masked = this.#masked(plan, bytes.subarray(from, to));
       if (masked === undefined) return;
       hand.withhold(from, to);

@@ -6,7 +6,6 @@
  * ends the session.
  */
 import { GatewayError } from '#core/errors.ts';
-import type { Limits } from '#core/limits.ts';
 import { headerBytes } from './codec/frames.ts';
 import { backend } from './codec/messages.ts';
 import { CopyBinary } from './copy-binary.ts';
@@ -23,7 +22,7 @@ export class CopyOut {
   readonly #reader: CopyReader;
 
   /** @throws GatewayError `SP_MASK_UNSOUND` when the rows cannot be told apart. */
-  constructor(parts: PlanParts, columns: number, limits: Limits) {
+  constructor(parts: PlanParts, columns: number) {
     const { copy } = parts.running.statement;
     if (copy === undefined) {
       throw new GatewayError('SP_MASK_UNSOUND', { detail: 'COPY in a form that is not known' });
@@ -31,8 +30,8 @@ export class CopyOut {
     const binary = copy.format === 'binary';
     const plans = planCopy(parts, columns, binary);
     this.#reader = binary
-      ? new CopyBinary(plans, parts.masks, limits.cellBytesMax)
-      : new CopyLines(plans, parts.masks, copy, limits.cellBytesMax);
+      ? new CopyBinary(plans, parts.masks, parts.cellBytesMax)
+      : new CopyLines(plans, parts.masks, copy, parts.cellBytesMax);
   }
 
   /** Masks the CopyData at `[at, end)`, which is there whole and lies in the open run. */

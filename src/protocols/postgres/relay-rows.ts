@@ -69,7 +69,7 @@ export class Rows {
     if (next > end) {
       if (total <= this.#conversation.limits.cellBytesMax || this.#plan === undefined) return -1;
       this.#begin(at);
-      this.#large = new LargeRow(this.#plan, this.#conversation.limits, total);
+      this.#large = new LargeRow(this.#plan, this.#conversation.limits.frameBytesMax, total);
       return at + headerBytes;
     }
     if (this.#plan === undefined) {
@@ -166,20 +166,21 @@ export class Rows {
   }
 
   #planParts(running: Running, masks: MaskSet): PlanParts {
-    const { known } = this.#conversation;
+    const { known, limits } = this.#conversation;
     if (known === undefined) throw new GatewayError('SP_MASK_UNSOUND');
-    return { running, masks, catalogue: known.catalogue };
+    const { cellBytesMax } = limits;
+    return { running, masks, catalogue: known.catalogue, cellBytesMax };
   }
 
   copyOut(entry: Expected, bytes: Uint8Array, at: number, end: number): void {
     const { running } = entry;
     if (running === undefined || !canReturnRows(entry)) throw outOfStep('CopyOutResponse');
-    const { stages, limits } = this.#conversation;
+    const { stages } = this.#conversation;
     const columns = int16(bytes, at + headerBytes + 1) & 0xffff;
     if (at + headerBytes + 3 + columns * 2 !== end) throw malformed('CopyOutResponse');
     this.#copy = copyPasses(running, stages.masks)
       ? 'pass'
-      : new CopyOut(this.#planParts(running, stages.masks), columns, limits);
+      : new CopyOut(this.#planParts(running, stages.masks), columns);
   }
 
   copyDone(): void {

@@ -37,7 +37,10 @@ export function maskRow(
     if (length < -1 || next > end) throw malformed('a cell beyond its row');
     const column = columns[index];
     if (column === undefined || column.action === 'pass' || length === -1) continue;
-    const masked = maskedCell(column, masks, bytes, start, next);
+    const masked =
+      length > plan.cellBytesMax
+        ? oversizeCell(column, masks)
+        : maskedCell(column, masks, bytes, start, next);
     if (masked === undefined) continue;
     if (masked !== null && masked.length === length) {
       bytes.set(masked, start);
@@ -64,11 +67,6 @@ function replaceCell(
   if (masked !== null) outlet.put(masked);
   outlet.skip(end);
   return (masked?.length ?? 0) - (end - start);
-}
-
-export interface LargeRowBounds {
-  readonly frameBytesMax: number;
-  readonly cellBytesMax: number;
 }
 
 const EMPTY = new Uint8Array(0);
@@ -116,7 +114,6 @@ class Bounded {
  */
 export class LargeRow {
   readonly #plan: RowPlan;
-  readonly #bounds: LargeRowBounds;
   readonly #out: Bounded;
   readonly #cell: Bounded;
   /** Body bytes that are to come. */
@@ -129,11 +126,10 @@ export class LargeRow {
   #headUsed = 0;
 
   /** @param total - bytes of the whole message, header included; the header was read. */
-  constructor(plan: RowPlan, bounds: LargeRowBounds, total: number) {
+  constructor(plan: RowPlan, frameBytesMax: number, total: number) {
     this.#plan = plan;
-    this.#bounds = bounds;
-    this.#out = new Bounded(bounds.frameBytesMax);
-    this.#cell = new Bounded(bounds.cellBytesMax);
+    this.#out = new Bounded(frameBytesMax);
+    this.#cell = new Bounded(plan.cellBytesMax);
     this.#left = total - headerBytes;
   }
 
@@ -238,8 +234,6 @@ export class LargeRow {
 
   #put(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
     if (this.#out.add(bytes, start, end)) return;
-    throw new GatewayError('SP_FRAME_TOO_LARGE', {
-      detail: `a masked row of more than ${this.#bounds.frameBytesMax} bytes`,
-    });
+    throw new GatewayError('SP_FRAME_TOO_LARGE', { detail: 'a masked row' });
   }
 }

@@ -38,6 +38,8 @@ export interface RowPlan {
   /** Every cell of every row leaves as it is. */
   readonly passes: boolean;
   readonly columns: readonly ColumnPlan[];
+  /** A cell above it that would have to be read is replaced unread. */
+  readonly cellBytesMax: number;
 }
 
 /** What a plan is made from. */
@@ -45,6 +47,7 @@ export interface PlanParts {
   readonly running: Running;
   readonly masks: MaskSet;
   readonly catalogue: Catalogue;
+  readonly cellBytesMax: number;
 }
 
 export const redact: Transform = { kind: 'redact' };
@@ -82,7 +85,12 @@ export const labelsMayLeak = (item: Running, masks: MaskSet): boolean =>
   !masks.empty && outputOf(item, masks) === undefined && mayReturnMasked(item, masks);
 
 /** A plan that lets everything pass. */
-export const passPlan = (masks: MaskSet): RowPlan => ({ masks, passes: true, columns: [] });
+export const passPlan = (masks: MaskSet): RowPlan => ({
+  masks,
+  passes: true,
+  columns: [],
+  cellBytesMax: 0,
+});
 
 /** The plan of a result whose columns the server described. */
 export function planRows(
@@ -101,7 +109,8 @@ export function planRows(
     const binary = formatOf(field, formats, index, fields.length) === 1;
     return columnPlan(masks, cellType(field.typeOid), binary, transform, field.name);
   });
-  return { masks, passes: columns.every((column) => column.action === 'pass'), columns };
+  const passes = columns.every((column) => column.action === 'pass');
+  return { masks, passes, columns, cellBytesMax: parts.cellBytesMax };
 }
 
 /** The plans of a COPY's columns, which the server names nowhere: from the analyser alone. */
