@@ -199,7 +199,8 @@ describe('when evidence cannot be kept', () => {
 
   it('bounds what it holds, and says so', async () => {
     const limits = { ...defaultLimits, recorderBytesMax: 200_000, frameBytesMax: 100_000 };
-    const recorder = await bench.open({ limits });
+    const clock = manualClock();
+    const recorder = await bench.open({ limits, clock });
     const tape = await recorder.start(testContext('s-1'));
     const large = new Uint8Array(50_000).fill(0x62);
     let taken = 0;
@@ -210,11 +211,29 @@ describe('when evidence cannot be kept', () => {
     assert.ok(taken <= 400_000, `${taken} bytes before it said that it is behind`);
     await new Promise<void>((resolve) => tape.whenReady(resolve));
     assert.equal(tape.behind, false);
-    // Who does not listen is stopped.
+    // Who does not listen is stopped; its recording is completed, and others go on.
+    const other = await recorder.start(testContext('s-2'));
+    judge(tape, 'c-1');
     assert.throws(() => {
       for (let round = 0; round < 100; round += 1) tape.data('to-client', large, 0, large.length);
     }, code('SP_RECORDING_FAILED'));
+    judge(other, 'c-2');
+    await until(() => bench.failures.length > 0);
+    assert.deepEqual(
+      bench.failures.map(({ session }) => session),
+      ['s-1'],
+    );
+    await until(() => {
+      clock.advance(1000);
+      return recorder.recovered.length > 0;
+    });
+    judge(other, 'c-3');
+    await other.seal(end);
     await recorder.close();
+    assert.deepEqual(outcomes(recorder), ['s-1 recovered']);
+    assert.deepEqual(await commandsOf('s-1'), ['c-1']);
+    assert.deepEqual(await commandsOf('s-2'), ['c-2', 'c-3']);
+    assert.deepEqual(readdirSync(join(bench.directory, 'journal')), []);
   });
 
   it('bounds what all sessions hold together', async () => {

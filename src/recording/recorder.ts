@@ -84,6 +84,7 @@ export class Recorder implements TapeHost {
   /** Tapes with an open block, oldest first. */
   readonly #open = new Set<SessionTape>();
   readonly #recovered: RecoveredRecording[] = [];
+  readonly #untold: RecoveredRecording[] = [];
   #thread: RecordingThread | undefined;
   #timers: readonly (() => void)[] = [];
   #slot = 0;
@@ -176,7 +177,7 @@ export class Recorder implements TapeHost {
       this.#forget(tape);
       throw toGatewayError(thrown, 'SP_RECORDING_FAILED');
     }
-    this.#enter(context, startedAt, { state: 'open', endedAt: undefined, bytes: 0, commands: 0 });
+    this.#enter(tape, startedAt, { state: 'open', endedAt: undefined, bytes: 0, commands: 0 });
     return tape;
   }
 
@@ -198,12 +199,15 @@ export class Recorder implements TapeHost {
   failed(error: GatewayError): void {
     this.#broken = true;
     this.#refuse(error);
-    for (const tape of this.#tapes.values()) {
-      if (tape.failure !== undefined) continue;
-      tape.fail(error);
-      this.#thread?.send({ op: 'drop', slot: tape.slot });
-    }
-    this.#open.clear();
+    for (const tape of this.#tapes.values()) this.#drop(tape, error);
+  }
+
+  /** @internal for the tape */
+  lost(tape: SessionTape, error: GatewayError): void {
+    // The next look at the disk recovers; those who run go on.
+    this.#broken = true;
+    this.#drop(tape, error);
+    this.#endSessions([tape], error);
   }
 
   /** @internal for the tape */
@@ -217,7 +221,7 @@ export class Recorder implements TapeHost {
     const { recorderTotalBytesMax } = this.limits;
     if (this.#flightBytes > 2 * recorderTotalBytesMax) {
       const error = new GatewayError('SP_RECORDING_FAILED', { detail: 'too far behind' });
-      this.failed(error);
+      this.lost(tape, error);
       throw error;
     }
     this.#flightBytes += block.memory.bytes.length;
@@ -237,19 +241,13 @@ export class Recorder implements TapeHost {
     const path = this.#path(context.session, SEALED_SUFFIX);
     const times = { startedAt, endedAt: facts.endedAt };
     const sealed = { session: context.session, path, hash, blocks, bytes, ...times };
-    tape.finished();
-    this.#forget(tape);
+    this.#finish(tape);
     const commands = facts.counts?.commands ?? 0;
     const { endedAt } = facts;
-    this.#enter(context, startedAt, { state: 'sealed', endedAt, bytes, commands });
+    this.#enter(tape, startedAt, { state: 'sealed', endedAt, bytes, commands });
     await this.#options.ledger?.sealed(sealed);
     this.#options.search?.sealed(sealed);
-    this.#tell('recording.sealed', context.session, context.target.name, {
-      hash,
-      blocks,
-      bytes,
-      commands,
-    });
+    this.#tell('recording.sealed', tape, { hash, blocks, bytes, commands });
     return sealed;
   }
 
@@ -278,14 +276,38 @@ export class Recorder implements TapeHost {
     const first = this.#refusal === undefined;
     this.#refusal = error;
     if (!first) return;
+    this.#endSessions([...this.#tapes.values()], error);
+  }
+
+  #endSessions(tapes: readonly SessionTape[], error: GatewayError): void {
     const { onFailure } = this.#options;
-    const sessions = [...this.#tapes.values()].map((tape) => tape.context.session);
     // Not from within a call of the data path: the callback closes connections.
     queueMicrotask(() => {
-      for (const session of sessions) onFailure(session, error);
-      const data = { code: error.code, reason: error.message, sessions: sessions.length };
-      this.#tell('recording.failed', undefined, undefined, data);
+      for (const tape of tapes) onFailure(tape.context.session, error);
+      const data = { code: error.code, reason: error.message, sessions: tapes.length };
+      try {
+        this.#tell('recording.failed', tapes.length === 1 ? tapes[0] : undefined, data);
+      } catch {
+        // A full event log has its own alarm, and the sessions have ended.
+      }
     });
+  }
+
+  #drop(tape: SessionTape, error: GatewayError): void {
+    if (tape.failure !== undefined) return;
+    tape.fail(error);
+    this.#open.delete(tape);
+    this.#thread?.send({ op: 'drop', slot: tape.slot });
+  }
+
+  /** The recording is whole; that the journal cannot be told is a failure of its own. */
+  #finish(tape: SessionTape): void {
+    this.#forget(tape);
+    try {
+      tape.finished();
+    } catch (thrown) {
+      this.failed(recordingError(thrown));
+    }
   }
 
   /** Looks at the disk; repairs what is broken when it can be. Never rejects. */
@@ -342,7 +364,12 @@ export class Recorder implements TapeHost {
       tape.abandon();
       this.#forget(tape);
     }
-    for (const recording of answer.recordings) this.#tellRecovered(recording);
+    this.#untold.push(...answer.recordings);
+    // One at a time: what a full event log refuses is told at the next look.
+    for (let next = this.#untold[0]; next !== undefined; next = this.#untold[0]) {
+      this.#tellRecovered(next);
+      this.#untold.shift();
+    }
   }
 
   #threadOwner(): ConstructorParameters<typeof RecordingThread>[1] {
@@ -388,7 +415,7 @@ export class Recorder implements TapeHost {
   }
 
   #enter(
-    context: SessionContext,
+    tape: SessionTape,
     startedAt: EpochMs,
     now: {
       readonly state: RecordingState;
@@ -397,23 +424,24 @@ export class Recorder implements TapeHost {
       readonly commands: number;
     },
   ): void {
-    const { session, identity, target, account, protocol } = context;
+    const { session, identity, target, account, protocol } = tape.context;
     const who = { identity: identity.id, owner: identity.owner, target: target.name };
     const entry = { session, ...who, account, protocol, startedAt, ...now };
     // The recordings are the truth and the index can be rebuilt: a session does not wait for it.
     this.#options.index?.put(entry).catch((thrown: unknown) => {
       const { code } = toGatewayError(thrown);
-      this.#tell('alarm.raised', session, target.name, { alarm: 'recording-index', code });
+      this.#tell('alarm.raised', tape, { alarm: 'recording-index', code });
     });
   }
 
   #tellRecovered(recording: RecoveredRecording): void {
-    this.#recovered.push(recording);
     const { session, outcome, blocks, bytes, lost, problem, context, endedAt } = recording;
     const data = { outcome, blocks, bytes, lost: lost ?? null, problem: problem ?? null };
     const known = outcome === 'recovered' || outcome === 'sealed';
     const type = known || outcome === 'empty' ? 'recording.recovered' : 'recording.failed';
-    this.#tell(type, session, context?.target, data);
+    const target = context?.target;
+    this.#options.events.emit({ type, actor: 'system', session, target, data });
+    this.#recovered.push(recording);
     if (context === undefined || !known) return;
     void this.#options.index
       ?.put({
@@ -428,12 +456,9 @@ export class Recorder implements TapeHost {
       .catch(() => undefined);
   }
 
-  #tell(
-    type: EventDraft['type'],
-    session: string | undefined,
-    target: string | undefined,
-    data: EventDraft['data'],
-  ): void {
+  #tell(type: EventDraft['type'], tape: SessionTape | undefined, data: EventDraft['data']): void {
+    const session = tape?.context.session;
+    const target = tape?.context.target.name;
     this.#options.events.emit({ type, actor: 'system', session, target, data });
   }
 }

@@ -26,7 +26,7 @@ interface Waiting {
 /** Slot under which the answer to `recover` is waited for; sessions count from 1. */
 const RECOVERY_SLOT = 0;
 /** The compiled package has the thread beside this file under another ending. */
-const threadFile = import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js';
+const threadFile = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js';
 
 /** Starts the thread; a test keeps the worker to kill it. */
 export type StartThread = (data: ThreadData) => Worker;

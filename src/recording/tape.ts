@@ -40,6 +40,8 @@ export interface TapeHost {
   readonly behind: boolean;
   /** The journal could not be written; every session ends. */
   failed(error: GatewayError): void;
+  /** This session's evidence cannot be kept; it ends, and recovery completes its recording. */
+  lost(tape: SessionTape, error: GatewayError): void;
   /** The tape opened a block: it must be flushed when it is a second old. */
   opened(tape: SessionTape): void;
   /** Sends a block; throws when the process holds too many. */
@@ -172,11 +174,11 @@ export class SessionTape implements Tape {
   /** Sends the open block to the recording thread, if there is one. */
   flush(): void {
     const { used, startedUs } = this.#frames;
-    if (used === 0) return;
+    if (used === 0 || this.#failure !== undefined) return;
     const { limits } = this.#host;
     if (this.#flightBytes > limits.recorderBytesMax + 2 * limits.frameBytesMax) {
       const error = new GatewayError('SP_RECORDING_FAILED', { detail: 'too far behind' });
-      this.fail(error);
+      this.#host.lost(this, error);
       throw error;
     }
     this.#commit();
