@@ -58,11 +58,10 @@ const inPlaceDefault = 8 * 1024;
 const queueMax = 64;
 const statementsMax = 10_000;
 
-/** Starts a parser: loads the code, warms an instance and two threads. */
+/** Starts a parser: loads the code, makes an instance and two threads. */
 export async function createSqlParser(options: SqlParserOptions): Promise<SqlParser> {
   const module = parserModule();
   const engine = await ParserEngine.create(module);
-  const spare = await ParserEngine.create(module);
   const pool = new ParserPool({
     clock: options.clock,
     module,
@@ -71,7 +70,7 @@ export async function createSqlParser(options: SqlParserOptions): Promise<SqlPar
     queuedCharactersMax: 8 * options.limits.statementBytesMax,
     statementsMax,
   });
-  return new Parser(options, module, pool, [engine, spare]);
+  return new Parser(options, module, pool, engine);
 }
 
 class Parser implements SqlParser {
@@ -79,21 +78,21 @@ class Parser implements SqlParser {
   readonly #inPlaceMax: number;
   readonly #module: WebAssembly.Module;
   readonly #pool: ParserPool;
-  /** The first is in use, the second replaces it when it fails. */
-  readonly #engines: ParserEngine[];
+  /** Undefined while one that failed is replaced: then the threads parse everything. */
+  #engine: ParserEngine | undefined;
   #closed = false;
 
   constructor(
     options: SqlParserOptions,
     module: WebAssembly.Module,
     pool: ParserPool,
-    engines: readonly ParserEngine[],
+    engine: ParserEngine,
   ) {
     this.#limits = options.limits;
     this.#inPlaceMax = options.inPlaceMax ?? inPlaceDefault;
     this.#module = module;
     this.#pool = pool;
-    this.#engines = [...engines];
+    this.#engine = engine;
   }
 
   parse(text: string): ParsedText | Promise<ParsedText> {
@@ -101,7 +100,7 @@ class Parser implements SqlParser {
     if (text.includes('\0')) return refused('it holds a NUL character');
     if (!text.isWellFormed()) return refused('it is not valid Unicode');
     if (this.#closed) return refused('the parser was closed');
-    const engine = this.#engines[0];
+    const engine = this.#engine;
     if (text.length <= this.#inPlaceMax && engine !== undefined) {
       return this.#parseInPlace(engine, text) ?? this.#parseInThread(text);
     }
@@ -111,7 +110,7 @@ class Parser implements SqlParser {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#engines.length = 0;
+    this.#engine = undefined;
     await this.#pool.close();
   }
 
@@ -140,14 +139,13 @@ class Parser implements SqlParser {
   }
 
   #replace(engine: ParserEngine): void {
-    const at = this.#engines.indexOf(engine);
-    if (at === -1) return;
-    this.#engines.splice(at, 1);
-    // Until it is there, and if it cannot be made, the threads parse everything.
+    if (this.#engine !== engine) return;
+    this.#engine = undefined;
     ParserEngine.create(this.#module).then(
       (fresh) => {
-        if (!this.#closed) this.#engines.push(fresh);
+        if (!this.#closed) this.#engine = fresh;
       },
+      // Without one the threads go on parsing.
       () => undefined,
     );
   }
