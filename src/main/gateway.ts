@@ -23,6 +23,7 @@ import { TokenVerifier } from '#identity/tokens.ts';
 import { chainOf, type OperatorLog } from '#ops/log.ts';
 import { protocols } from '#protocols/index.ts';
 import type { DirectoryArchive } from '#recording/archive.ts';
+import { knownDetectors } from '#masking/detectors/table.ts';
 import { loadSigningKey } from '#recording/keys.ts';
 import { Recorder } from '#recording/recorder.ts';
 import type { AdmissionParts } from '#session/admission.ts';
@@ -292,7 +293,7 @@ async function openServices(
     upstream: createUpstream(loaded, secrets),
     live,
     cancels: createCancelRegistry(),
-    maskSet: maskSetFactory(await maskingKey(loaded, secrets)),
+    maskSet: maskSetFactory(await maskingKey(loaded, secrets), limits.cellBytesMax),
     clock,
     random,
     limits,
@@ -311,7 +312,11 @@ function policyOptions(
     compile: {
       sha256Hex,
       capabilities: new Map([...registry].map(([name, each]) => [name, each.capabilities])),
-      known: { targets: config.targets.map(({ name }) => name) },
+      known: {
+        targets: config.targets.map(({ name }) => name),
+        issuers: [...config.issuers.map(({ name }) => name), 'people'],
+        detectors: [...knownDetectors],
+      },
     },
   };
 }

@@ -1,5 +1,4 @@
 /** The adapters between rooms: each a few lines, none with a decision of its own. */
-import { hkdfSync } from 'node:crypto';
 import { isAbsolute, join } from 'node:path';
 import { systemClock } from '#core/clock.ts';
 import type { AccountSecrets } from '#core/protocol.ts';
@@ -69,7 +68,3 @@ async function accountSecrets(
     clientKey: clientKey === undefined ? undefined : await secrets.resolve(clientKey),
   };
 }
-
-/** A key of its own for one purpose, from the one that the operator keeps. */
-export const deriveKey = (key: Uint8Array, purpose: string): Uint8Array =>
-  new Uint8Array(hkdfSync('sha256', key, new Uint8Array(0), `sallyport/${purpose}`, 32));
