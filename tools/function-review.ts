@@ -3,8 +3,8 @@
  * decided, by name. `tools/functions.ts` applies it to real servers and writes the table that the
  * analyser uses; what neither a list here nor the rule below covers stays `unknown`.
  *
- * The rule, for functions of `pg_catalog`: what the server itself calls immutable is `pure`, what it
- * calls stable is `read`, unless a list says otherwise; what it calls volatile needs a list.
+ * The rule, for functions of `pg_catalog`: what the server itself calls immutable is `pure`, what
+ * it calls stable is `read`, unless a list says otherwise; what it calls volatile needs a list.
  */
 import type { FunctionEffect, FunctionSafety } from '../src/protocols/postgres/sql/catalogue.ts';
 
@@ -126,7 +126,8 @@ export const serverReview: readonly ReviewedClass[] = [
   // Called immutable, although they look into the catalogue.
   list(
     'read',
-    'cursor_to_xmlschema satisfies_hash_partition pg_partition_root pg_walfile_name pg_walfile_name_offset',
+    `cursor_to_xmlschema satisfies_hash_partition pg_partition_root pg_walfile_name
+     pg_walfile_name_offset`,
   ),
   // Volatile, and harmless: clocks, chance, positions, sizes, counters, state of the server.
   list(

@@ -1,6 +1,6 @@
 /**
- * Writes `functions.generated.ts`: every function of the server and of its extensions with the class
- * that the review gives it, from the catalogues of real servers.
+ * Writes `functions.generated.ts`: every function of the server and of its extensions with the
+ * class that the review gives it, from the catalogues of real servers.
  *
  *     node tools/functions.ts
  *
@@ -136,7 +136,7 @@ async function main(): Promise<void> {
   writeFileSync(
     output,
     `/**
- * Made by \`tools/functions.ts\` from PostgreSQL 15 and 18; the review is \`tools/function-review.ts\`.
+ * Made by \`tools/functions.ts\` from PostgreSQL 15 and 18 and from \`tools/function-review.ts\`.
  * One function a line: class (or effects), extension or \`-\`, name and argument types, and what it
  * runs: a C symbol, or the hash of SQL.
  */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '#core/clock.ts';
 import { defaultLimits } from '#core/limits.ts';
-import pg from 'pg';
+import { Client } from 'pg';
 import {
   hasPostgres,
   startPostgres,
@@ -23,13 +23,15 @@ const schemaSql = `
   CREATE INDEX ON shop.customers (lower(mail::text)) WHERE score > 1;
   CREATE VIEW shop.mails AS SELECT mail, id FROM shop.customers;
   CREATE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
-  CREATE TRIGGER t BEFORE INSERT OR UPDATE ON shop.orders FOR EACH ROW EXECUTE FUNCTION shop.touch();
+  CREATE TRIGGER t BEFORE INSERT OR UPDATE ON shop.orders FOR EACH ROW
+    EXECUTE FUNCTION shop.touch();
   CREATE RULE r AS ON DELETE TO shop.customers DO ALSO DELETE FROM shop.orders;
   CREATE FUNCTION shop.add(a int, b int DEFAULT 1, OUT total int, OUT twice int)
     LANGUAGE sql SECURITY DEFINER SET search_path = shop AS 'SELECT a + b, 2 * (a + b)';
   CREATE FUNCTION shop.body(a int) RETURNS int RETURN a + 1;
   CREATE TABLE shop.logs (at date, line text) PARTITION BY RANGE (at);
-  CREATE TABLE shop.logs_2024 PARTITION OF shop.logs FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
+  CREATE TABLE shop.logs_2024 PARTITION OF shop.logs
+    FOR VALUES FROM ('2024-01-01') TO ('2025-01-01');
   ALTER TABLE shop.orders ENABLE ROW LEVEL SECURITY;
   CREATE POLICY p ON shop.orders USING (customer > 0);
   CREATE EXTENSION pg_trgm;
@@ -55,7 +57,7 @@ interface Session {
 
 async function connect(server: TestPostgres): Promise<Session> {
   const { host, port, superuser } = server;
-  const client = new pg.Client({ host, port, user: superuser, database: 'postgres' });
+  const client = new Client({ host, port, user: superuser, database: 'postgres' });
   await client.connect();
   const types = { getTypeParser: () => (value: string) => value };
   return {

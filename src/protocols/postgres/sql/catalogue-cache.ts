@@ -2,8 +2,8 @@
  * The catalogues of the targets in use: one current snapshot for each target and database, shared
  * by its sessions, and checked against the server by a probe that costs some milliseconds.
  *
- * Invariants: a bounded number of targets is kept; a snapshot that saw what only its own session can
- * see is returned and not kept; a probe that began before a change never vouches for after it.
+ * Invariants: a bounded number of targets is kept; a snapshot that saw what only its own session
+ * can see is returned and not kept; a probe that began before a change never vouches for after it.
  */
 import type { Clock } from '#core/clock.ts';
 import type { Limits } from '#core/limits.ts';

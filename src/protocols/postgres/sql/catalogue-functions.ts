@@ -63,7 +63,7 @@ function namesOf(row: Row, inputs: number): Pick<FunctionInfo, 'argNames' | 'out
   const types = numbers(row, 9);
   const argNames: string[] = [];
   const outColumns: { name: string; typeOid: Oid }[] = [];
-  for (const [at, mode] of [...modes].entries()) {
+  for (const [at, mode] of modes.split('').entries()) {
     const name = names[at] ?? '';
     if (mode === 'i' || mode === 'b' || mode === 'v') argNames.push(name);
     if (mode === 'o' || mode === 'b' || mode === 't') {

@@ -105,8 +105,8 @@ export interface ReadOptions {
 /**
  * Reads what changed since `before`.
  *
- * @throws GatewayError when the server does not answer as it must, the catalogue is over the bounds,
- * or it changes faster than it can be read.
+ * @throws GatewayError when the server does not answer as it must, or the catalogue is over the
+ * bounds, or it changes faster than it can be read.
  */
 export async function readCatalogue(options: ReadOptions): Promise<Reading> {
   const { query } = options;

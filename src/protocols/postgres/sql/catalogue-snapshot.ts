@@ -21,7 +21,7 @@ import type {
 } from './catalogue.ts';
 import { readFunction } from './catalogue-functions.ts';
 import { readRelation } from './catalogue-relations.ts';
-import { flag, maybe, number, oids, type Row, RowSet, text } from './catalogue-rows.ts';
+import { flag, maybe, number, oids, type Row, type RowSet, text } from './catalogue-rows.ts';
 import type { SectionName } from './catalogue-sections.ts';
 import type { Source } from './catalogue-source.ts';
 import { readType } from './catalogue-types.ts';

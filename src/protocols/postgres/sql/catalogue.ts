@@ -93,7 +93,7 @@ export interface Relation {
   readonly foreign: { readonly server: string; readonly wrapper: string } | undefined;
   /** The extension that it belongs to. */
   readonly extension: string | undefined;
-  /** A system relation that holds users' data or what users typed (`pg_stats`, `pg_largeobject`). */
+  /** A system relation that holds data, or what users typed (`pg_stats`, `pg_largeobject`). */
   readonly catalogData: boolean;
 }
 

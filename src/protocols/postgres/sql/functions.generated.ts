@@ -1,5 +1,5 @@
 /**
- * Made by `tools/functions.ts` from PostgreSQL 15 and 18; the review is `tools/function-review.ts`.
+ * Made by `tools/functions.ts` from PostgreSQL 15 and 18 and from `tools/function-review.ts`.
  * One function a line: class (or effects), extension or `-`, name and argument types, and what it
  * runs: a C symbol, or the hash of SQL.
  */

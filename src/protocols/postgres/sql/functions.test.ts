@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { systemClock } from '#core/clock.ts';
 import { defaultLimits } from '#core/limits.ts';
-import pg from 'pg';
+import { Client } from 'pg';
 import {
   hasPostgres,
   startPostgres,
@@ -16,12 +16,12 @@ for (const version of ([15, 18] as const).filter(hasPostgres)) {
   describe(`the reviewed functions of PostgreSQL ${version}`, () => {
     let server: TestPostgres;
     let listed: readonly Listed[];
-    let client: pg.Client;
+    let client: Client;
     before(async () => {
       server = await startPostgres({ version });
       listed = await listFunctions(server);
       const { host, port, superuser } = server;
-      client = new pg.Client({ host, port, user: superuser, database: 'postgres' });
+      client = new Client({ host, port, user: superuser, database: 'postgres' });
       await client.connect();
     });
     after(async () => {
@@ -113,11 +113,8 @@ for (const version of ([15, 18] as const).filter(hasPostgres)) {
       await client.query(`CREATE FUNCTION public.digest(text) RETURNS text LANGUAGE sql
         AS 'SELECT $1'; ALTER EXTENSION pgcrypto ADD FUNCTION public.digest(text)`);
       const joined = (await read()).functions('public', 'digest');
-      assert.deepEqual(joined.map((info) => [info.argTypes.length, info.safety]).toSorted(), [
-        [1, 'unknown'],
-        [2, 'pure'],
-        [2, 'pure'],
-      ]);
+      const found = new Set(joined.map((info) => `${info.argTypes.length} ${info.safety}`));
+      assert.deepEqual(found, new Set(['1 unknown', '2 pure']));
     });
   });
 }

@@ -1,4 +1,4 @@
-/** The part of libpg-query's WASM module that the parser uses; the package types only its façade. */
+/** The part of libpg-query's WASM module that the parser uses; the package types its façade. */
 declare module 'libpg-query/wasm/libpg-query.js' {
   export interface PgQueryModule {
     /** Replaced by a new view when the memory grows: never keep it. */

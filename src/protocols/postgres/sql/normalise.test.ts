@@ -1,6 +1,17 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
+import {
+  type Arbitrary,
+  array,
+  assert as check,
+  constantFrom,
+  infiniteStream,
+  letrec,
+  nat,
+  oneof,
+  property,
+  tuple,
+} from 'fast-check';
 import { shapeOf } from './normalise.ts';
 import { ParserEngine } from './parser-engine.ts';
 import { parserModule } from './parser-module.ts';
@@ -67,109 +78,35 @@ const literals: Readonly<Record<string, readonly string[]>> = {
 
 /** Puts other literals where the shape says that there were some. */
 function refill(key: string, choose: (kind: string) => string): string {
-  return key.replace(/\u0001(.)/g, (_, kind: string) => choose(kind));
+  const [head = '', ...rest] = key.split('\u0001');
+  return head + rest.map((part) => choose(part.charAt(0)) + part.slice(1)).join('');
 }
 
-const pieces = fc.oneof(
-  fc.constantFrom(...Object.values(literals).flat()),
-  fc.constantFrom(
-    ...[
-      'SELECT ',
-      'FROM ',
-      'WHERE ',
-      't',
-      '"a b"',
-      '"a""\'"',
-      'a$x$',
-      'a.b',
-      'f(',
-      ')',
-      ',',
-      '(',
-      '[',
-    ],
-    ...[
-      ']',
-      '::',
-      ':',
-      ' ',
-      '\n',
-      '\t',
-      '\f',
-      '-- c\n',
-      '--\r',
-      '/* c */',
-      '/* /* */ */',
-      '/*',
-      '*/',
-    ],
-    ...[
-      '+',
-      '-',
-      '*',
-      '/',
-      '=',
-      '<>',
-      '<=',
-      '@',
-      '~',
-      '$1',
-      '$23',
-      ';',
-      'AND ',
-      'OR ',
-      'NOT ',
-      'é',
-    ],
-    ...[
-      "'",
-      '"',
-      '$',
-      '$$',
-      '\\',
-      'e',
-      'E',
-      'b',
-      'U&',
-      'n',
-      'x',
-      '.',
-      '..',
-      '0x1',
-      '1_0',
-      '1a',
-      '\u0001s',
-    ],
-    ...[
-      'CAST(',
-      ' AS ',
-      'int',
-      'IN (',
-      'ARRAY[',
-      'UESCAPE ',
-      'INTERVAL ',
-      'DATE ',
-      'LIMIT ',
-      '?',
-      '%',
-    ],
-  ),
-);
+/** What a statement can be made of, whole or broken. */
+const fragments: readonly string[] = [
+  `SELECT ·FROM ·WHERE ·t·"a b"·"a""'"·a$x$·a.b·f(·)·,·(·[·]·::·:· ·+·-·*·/·=·<>·<=·@·~·?·%·$1·$23`,
+  `;·AND ·OR ·NOT ·é·'·"·$·$$·e·E·b·U&·n·x·.·..·0x1·1_0·1a·CAST(· AS ·int·IN (·ARRAY[·UESCAPE `,
+  `INTERVAL ·DATE ·LIMIT ·/* c */·/* /* */ */·/*·*/`,
+  '\n·\t·\f·-- c\n·--\r·\\·\u0001s',
+].flatMap((line) => line.split('·'));
+
+const constants = constantFrom(...Object.values(literals).flat());
+const pieces = oneof(constants, constantFrom(...fragments));
 
 describe('the shape of a statement', () => {
   it('is the text without its literals and comments', () => {
-    const check = (text: string, key: string | undefined): void => {
+    const expect = (text: string, key: string | undefined): void => {
       assert.equal(shapeOf(text)?.key, key?.replaceAll('?', '\u0001'));
     };
-    check("SELECT 'a', 1, 1.5, 3000000000, b'1'", 'SELECT ?s, ?i, ?n, ?l, ?b');
-    check('SELECT /* a /* b */ c */ 1 -- end', 'SELECT   ?i  ');
-    check("SELECT E'\\'; x'", 'SELECT ?s');
-    check("SELECT 'a'\n'b'", 'SELECT ?s');
-    check('SELECT $1, $$x$$, $a$x$b$ $a$', 'SELECT $1, ?s, ?s');
-    check('SELECT a$x$ FROM b$x$', 'SELECT a$x$ FROM b$x$');
-    check('SELECT a-- c\r+1', 'SELECT a \r+?i');
-    check('SELECT a<-1', 'SELECT a<-?i');
-    check('SELECT t1.a, "x""1"', 'SELECT t1.a, "x""1"');
+    expect("SELECT 'a', 1, 1.5, 3000000000, b'1'", 'SELECT ?s, ?i, ?n, ?l, ?b');
+    expect('SELECT /* a /* b */ c */ 1 -- end', 'SELECT   ?i  ');
+    expect("SELECT E'\\'; x'", 'SELECT ?s');
+    expect("SELECT 'a'\n'b'", 'SELECT ?s');
+    expect('SELECT $1, $$x$$, $a$x$b$ $a$', 'SELECT $1, ?s, ?s');
+    expect('SELECT a$x$ FROM b$x$', 'SELECT a$x$ FROM b$x$');
+    expect('SELECT a-- c\r+1', 'SELECT a \r+?i');
+    expect('SELECT a<-1', 'SELECT a<-?i');
+    expect('SELECT t1.a, "x""1"', 'SELECT t1.a, "x""1"');
   });
 
   it('is not given where anything is unusual', () => {
@@ -234,10 +171,10 @@ describe('the shape of a statement', () => {
   it('stands for one tree, whatever the literals', () => {
     let shaped = 0;
     let parsed = 0;
-    fc.assert(
-      fc.property(
-        fc.array(pieces, { minLength: 1, maxLength: 14 }),
-        fc.infiniteStream(fc.nat({ max: 1000 })),
+    check(
+      property(
+        array(pieces, { minLength: 1, maxLength: 14 }),
+        infiniteStream(nat({ max: 1000 })),
         (parts, numbers) => {
           const text = parts.join('');
           const shape = shapeOf(text);
@@ -259,17 +196,15 @@ describe('the shape of a statement', () => {
   });
 
   it('stands for one tree in statements that parse', () => {
-    const expression: fc.Arbitrary<string> = fc.letrec<{ e: string }>((tie) => ({
-      e: fc.oneof(
+    const expression: Arbitrary<string> = letrec<{ e: string }>((tie) => ({
+      e: oneof(
         { maxDepth: 3, withCrossShrink: true },
-        fc.constantFrom(...Object.values(literals).flat(), 'a', 't."b c"', '$1', 'NULL', 'a$x$'),
-        fc
-          .tuple(
-            tie('e'),
-            fc.constantFrom('+', '-', ' - ', '+-', '||', '<', '~', ' AND ', '--c\n+'),
-            tie('e'),
-          )
-          .map((parts) => parts.join('')),
+        constantFrom(...Object.values(literals).flat(), 'a', 't."b c"', '$1', 'NULL', 'a$x$'),
+        tuple(
+          tie('e'),
+          constantFrom('+', '-', ' - ', '+-', '||', '<', '~', ' AND ', '--c\n+'),
+          tie('e'),
+        ).map((parts) => parts.join('')),
         tie('e').map((e) => `f(${e}, /* ' */ ${e})`),
         tie('e').map((e) => `(${e})::text`),
         tie('e').map((e) => `ARRAY[${e}]`),
@@ -278,8 +213,8 @@ describe('the shape of a statement', () => {
       ),
     })).e;
     let parsed = 0;
-    fc.assert(
-      fc.property(expression, fc.infiniteStream(fc.nat({ max: 1000 })), (e, numbers) => {
+    check(
+      property(expression, infiniteStream(nat({ max: 1000 })), (e, numbers) => {
         const text = `SELECT ${e} FROM t`;
         const tree = skeleton(text);
         const shape = shapeOf(text);

@@ -1,9 +1,9 @@
 /**
  * One instance of PostgreSQL's parser.
  *
- * Invariant: the only outcomes are a tree, an error that the server's own grammar or scanner raises,
- * and an exception, after which the instance must not be used again: its memory is suspect (each
- * overflow of the stack leaks some of it, until later parses fail).
+ * Invariant: the only outcomes are a tree, an error that the server's own grammar or scanner
+ * raises, and an exception, after which the instance must not be used again: its memory is suspect
+ * (each overflow of the stack leaks some of it, until later parses fail).
  */
 import type { PgQueryModule } from 'libpg-query/wasm/libpg-query.js';
 import { instantiate } from './parser-module.ts';
@@ -29,7 +29,7 @@ const errorCursor = 16;
  * libpg-query puts folders in front of the name, joined by underscores.
  */
 const syntaxFile =
-  /(?:^|[/_])(?:scan\.l|gram\.[cy]|parser\.c|scansup\.c|makefuncs\.c|value\.c|wchar\.c|mbutils\.c)$/;
+  /(?:^|[/_])(?:scan\.l|gram\.[cy]|(?:parser|scansup|makefuncs|value|wchar|mbutils)\.c)$/;
 
 /** More memory than a fresh instance has by this much, and it is not worth keeping. */
 const growthBytesMax = 64 * 1024 * 1024;

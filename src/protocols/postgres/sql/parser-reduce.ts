@@ -17,8 +17,8 @@ export interface PackedStatement {
 /** One statement's tree as JSON, at most. Reading that much takes some 5 to 10 ms. */
 export const treeCharactersMax: number = 1024 * 1024;
 /**
- * Levels of JSON; an operator in an operator takes two. Far more than an analysis follows, and little
- * enough that writing the JSON again, which takes time by the square of it, stays short.
+ * Levels of JSON; an operator in an operator takes two. Far more than an analysis follows, and
+ * little enough that writing the JSON again, which takes time by the square of it, stays short.
  */
 export const treeDepthMax: number = 4_000;
 /** A list shorter than this stays as it is. */

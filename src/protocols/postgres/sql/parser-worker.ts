@@ -1,6 +1,6 @@
 /**
- * The thread that parses what is too long to be parsed between two reads of a socket. It has its own
- * stack and memory limits and is thrown away on anything but a tree or a syntax error.
+ * The thread that parses what is too long to be parsed between two reads of a socket. It has its
+ * own stack and memory limits and is thrown away on anything but a tree or a syntax error.
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { ParserEngine } from './parser-engine.ts';

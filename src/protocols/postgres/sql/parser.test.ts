@@ -37,7 +37,12 @@ describe('the parser', () => {
   }
 
   it('gives a tree for each statement, and where it stands', async () => {
-    const text = 'SELECT \'é€😀\'; /* x */ DELETE FROM "t\u{1F600}" ;; -- end\r UPDATE t SET a = 1';
+    const parts = [
+      "SELECT 'é€😀'; ",
+      '/* x */ DELETE FROM "t\u{1F600}" ;; ',
+      '-- end\r UPDATE t SET a = 1',
+    ];
+    const text = parts.join('');
     const parsed = await both(text);
     assert.deepEqual(kinds(parsed), ['SelectStmt', 'DeleteStmt', 'UpdateStmt']);
     assert.deepEqual(texts(text, parsed), [
@@ -191,7 +196,9 @@ describe('the parser', () => {
 
   it('bounds what waits', async () => {
     const long = `SELECT '${'x'.repeat(3_000_000)}'`;
-    const waiting = await Promise.all(Array.from({ length: 100 }, () => threaded.parse(long)));
+    const waiting = await Promise.all(
+      Array.from({ length: 100 }, async () => threaded.parse(long)),
+    );
     const refused = waiting.filter((parsed) => parsed.kind === 'refused');
     assert.ok(refused.length > 50 && refused.length < 100);
   });

@@ -36,7 +36,7 @@ export type ParsedText =
       readonly version: number;
       readonly statements: readonly ParsedStatement[];
     }
-  /** By the newest grammar. Another version's server may still take it. `position` in code points. */
+  /** By the newest grammar; an older server may still take it. `position` is in code points. */
   | { readonly kind: 'syntax-error'; readonly message: string; readonly position: number }
   | { readonly kind: 'refused'; readonly reason: string };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
-import pg from 'pg';
+import { Client } from 'pg';
 import {
   hasPostgres,
   startPostgres,
@@ -11,11 +11,11 @@ import { readSessionState, sessionStateSql, type SessionState } from './session-
 for (const version of ([15, 18] as const).filter(hasPostgres)) {
   describe(`the state of a session of PostgreSQL ${version}`, () => {
     let server: TestPostgres;
-    let client: pg.Client;
+    let client: Client;
     before(async () => {
       server = await startPostgres({ version });
       const { host, port, superuser } = server;
-      client = new pg.Client({ host, port, user: superuser, database: 'postgres' });
+      client = new Client({ host, port, user: superuser, database: 'postgres' });
       await client.connect();
     });
     after(async () => {
