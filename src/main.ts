@@ -1,6 +1,10 @@
 /** The command line. Each command loads what it needs when it runs, so that `--help` is quick. */
 import { Command, CommanderError } from 'commander';
 import { toGatewayError } from '#core/errors.ts';
+import { addApiCommands } from './main/commands/api.ts';
+import { addConfigCommands } from './main/commands/config.ts';
+import { addRecordingCommands } from './main/commands/recordings.ts';
+import { createWorld } from './main/commands/world.ts';
 import { VERSION } from './main/version.ts';
 
 /** Exit codes: 1 failure, 2 usage, 3 denied by policy, 4 not logged in, 5 approval pending. */
@@ -20,6 +24,11 @@ program
     const { serve } = await import('./main/serve.ts');
     await serve(config);
   });
+
+const world = createWorld(process.env);
+addApiCommands(program, world);
+addRecordingCommands(program, world);
+addConfigCommands(program, world);
 
 try {
   await program.parseAsync(process.argv);

@@ -97,7 +97,6 @@ export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   SP_INTERNAL: row('internal error', 'operator', 'XX000', 1105, 500),
 };
 
-
 /**
  * The one error class. `facts` are for logs and audit, never for clients; `cause` keeps the chain.
  */

@@ -86,7 +86,13 @@ export interface ContentScanner {
    * @returns undefined when nothing was found (the usual case), else the masked value, which is
    * valid UTF-8 and never longer than 4 times the input plus 64 bytes.
    */
-  cell(bytes: Uint8Array, start: number, end: number, kind: CellKind, hint: number): Uint8Array | undefined;
+  cell(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    kind: CellKind,
+    hint: number,
+  ): Uint8Array | undefined;
   /** A transformer for text that arrives in pieces; see {@link TextStream}. */
   stream(): TextStream;
 }

@@ -206,6 +206,11 @@ export interface Stages {
   /** The masks in force now; compare `version` before reusing anything derived from it. */
   readonly masks: MaskSet;
   readonly tape: Tape;
+  /**
+   * Whether an answer of `gate`, or a mask, can depend on the facts of a command. When it cannot,
+   * what it would take to make them complete need not be done.
+   */
+  readonly factsMatter: boolean;
   /** Makes the id of a new command. */
   commandId(): Command['id'];
 }

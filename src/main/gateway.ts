@@ -302,7 +302,7 @@ async function openServices(
   return { ...services, admission };
 }
 
-function policyOptions(
+export function policyOptions(
   { config, directory }: GatewayConfig,
   registry: ReadonlyMap<ProtocolName, Protocol>,
 ): PolicyFilesOptions {

@@ -128,6 +128,14 @@ export class PolicySet {
     });
   }
 
+  /** Whether a rule that can match the session reads facts. */
+  readsFacts(context: SessionContext): boolean {
+    const { cached, live } = this.#plan(context);
+    const read = ({ reads }: CompiledRule): boolean =>
+      [...reads].some((path) => path === 'facts' || path.startsWith('facts.'));
+    return cached.some(read) || live.some(read);
+  }
+
   /** The masks for one identity at one target, in the order of the files. */
   maskRules(identity: Identity, target: Target): readonly MaskRule[] {
     const subject = { identity, target, account: undefined };

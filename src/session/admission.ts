@@ -272,7 +272,7 @@ class SessionStages implements Stages {
   readonly tape: SessionTape;
   readonly #parts: AdmissionParts;
   readonly #gate: Gate;
-  #masks: { readonly epoch: number; readonly set: MaskSet } | undefined;
+  #masks: { readonly epoch: number; readonly set: MaskSet; readonly facts: boolean } | undefined;
   #commands = 0;
 
   constructor(parts: AdmissionParts, opened: Opened, gate: Gate) {
@@ -287,13 +287,21 @@ class SessionStages implements Stages {
   }
 
   get masks(): MaskSet {
+    return this.#inForce().set;
+  }
+
+  get factsMatter(): boolean {
+    return this.#inForce().facts;
+  }
+
+  #inForce(): { readonly set: MaskSet; readonly facts: boolean } {
     const { epoch } = this;
-    if (this.#masks?.epoch === epoch) return this.#masks.set;
+    if (this.#masks?.epoch === epoch) return this.#masks;
     const policy = this.#parts.policies.current();
     const { identity, target } = this.context;
     const set = this.#parts.maskSet(policy.maskRules(identity, target), policy.version);
-    this.#masks = { epoch, set };
-    return set;
+    this.#masks = { epoch, set, facts: !set.empty || policy.readsFacts(this.context) };
+    return this.#masks;
   }
 
   gate: Stages['gate'] = (command, onHold, cancelled) =>

@@ -25,6 +25,8 @@ export interface Policy {
   readonly version: PolicyVersion;
   decide(command: Command, now: EpochMs): Verdict;
   maskRules(identity: Identity, target: Target): readonly MaskRule[];
+  /** Whether a rule that can match the session reads facts. */
+  readsFacts(context: SessionContext): boolean;
 }
 
 /** The policy in force. */

@@ -86,7 +86,12 @@ function world(
 ): World {
   const log: string[] = [];
   const events: EventDraft[] = [];
-  const policy: Policy = { version: asId('p1'), decide, maskRules: () => [] };
+  const policy: Policy = {
+    version: asId('p1'),
+    decide,
+    maskRules: () => [],
+    readsFacts: () => true,
+  };
   const w: World = {
     log,
     events,
@@ -299,6 +304,7 @@ function liveWorld(): {
     version: asId('p1'),
     decide: () => verdict('allow'),
     maskRules: () => [],
+    readsFacts: () => true,
   };
   const live = new LiveSessions({
     clock,

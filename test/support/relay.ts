@@ -215,7 +215,8 @@ class RelayState {
         return state.#options.masks?.() ?? noMasks;
       },
       tape: this.#tape(),
-      commandId: () => {
+      factsMatter: true,
+    commandId: () => {
         state.#serial += 1;
         return asId(`command-${state.#serial}`);
       },

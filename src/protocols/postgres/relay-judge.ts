@@ -82,22 +82,29 @@ export class Judge {
   analyse(text: string): Soon<Analysed> {
     const { conversation, analyser } = this.#parts;
     const { state } = conversation;
-    if (state === undefined || (conversation.isIdle && conversation.isStale)) {
+    if (state === undefined || this.#isDue) {
       return this.#analyseSlowly(text, undefined);
     }
     conversation.startLookups();
     const found = analyser.analyse(text, state, conversation.stages.masks);
     const isOpen = conversation.conflict || conversation.stale.size > 0;
-    if (found instanceof Promise || isOpen || (!state.known && !isComplete(found))) {
+    const mustLearn = !state.known && conversation.stages.factsMatter;
+    if (found instanceof Promise || isOpen || (mustLearn && !isComplete(found))) {
       return this.#analyseSlowly(text, isOpen ? undefined : found);
     }
     return this.#separate(text, found);
   }
 
+  /** Whether the catalogue is old, at a moment when it can be read again. */
+  get #isDue(): boolean {
+    const { conversation } = this.#parts;
+    return conversation.isIdle && conversation.isStale && conversation.stages.factsMatter;
+  }
+
   /** With waiting: for the analyser, for names that are under way, for the state to be read back. */
   async #analyseSlowly(text: string, first: Soon<SqlAnalysis> | undefined): Promise<Analysed> {
     const { conversation } = this.#parts;
-    if (conversation.isIdle && conversation.isStale) await this.refreshed();
+    if (this.#isDue) await this.refreshed();
     let pending = first;
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
       const { masks } = conversation.stages;
@@ -106,7 +113,8 @@ export class Judge {
       if (await this.#settleNames()) continue;
       // Masks may have changed meanwhile: what was found says nothing under others.
       if (found !== undefined && masks === conversation.stages.masks) {
-        const settled = conversation.stateKnown || conversation.isUnsound || isComplete(found);
+        const { stateKnown, isUnsound, stages } = conversation;
+        const settled = stateKnown || isUnsound || isComplete(found) || !stages.factsMatter;
         if (settled || !conversation.canRefresh) return await this.#separate(text, found);
       }
       await conversation.whenAnswered();
