@@ -42,7 +42,8 @@ export type ToThread =
 /** From the recording thread, in the order of what was asked. */
 export type FromThread =
   | { readonly op: 'opened'; readonly slot: number }
-  | { readonly op: 'written'; readonly slot: number; readonly memory: number }
+  /** Slot and memory of each block by turns, in the order in which they were sent. */
+  | { readonly op: 'written'; readonly blocks: readonly number[] }
   | {
       readonly op: 'sealed';
       readonly slot: number;

@@ -93,11 +93,12 @@ export class RecordingThread {
 
   #take(message: FromThread): void {
     switch (message.op) {
-      case 'written': {
-        const memory = this.#memories.get(message.memory);
-        if (memory !== undefined) this.#owner.written(message.slot, memory);
+      case 'written':
+        for (let index = 0; index < message.blocks.length; index += 2) {
+          const memory = this.#memories.get(message.blocks[index + 1] ?? 0);
+          if (memory !== undefined) this.#owner.written(message.blocks[index] ?? 0, memory);
+        }
         return;
-      }
       case 'failed': {
         const code = message.space ? 'SP_RECORDING_SPACE' : 'SP_RECORDING_FAILED';
         const error = new GatewayError(code, { detail: message.message });

@@ -37,7 +37,22 @@ const recordings = new Map<number, OpenRecording>();
 /** Blocks' memory by id, shared with the data path's thread. */
 const memories = new Map<number, Uint8Array>();
 
-const tell = (message: FromThread): void => port.postMessage(message);
+/** Blocks that were written and not yet told of: one message for as many as came at once. */
+let written: number[] = [];
+const WRITTEN_MAX = 2 * 32;
+
+function tellWritten(): void {
+  if (written.length === 0) return;
+  const message: FromThread = { op: 'written', blocks: written };
+  written = [];
+  port.postMessage(message);
+}
+
+/** What was written before is told before. */
+function tell(message: FromThread): void {
+  tellWritten();
+  port.postMessage(message);
+}
 
 function tellFailure(step: ToThread['op'], slot: number | undefined, thrown: unknown): void {
   const error = recordingError(thrown);
@@ -85,7 +100,9 @@ function writeBlock({ slot, memory, shared, used, startedUs }: BlockRequest): vo
   if (raw === undefined) throw new Error(`memory ${memory} was never shared`);
   // Blocks of a session that failed are passed over; it was told.
   recordings.get(slot)?.writer.append({ type: 'frames', flags: 0, startedUs, raw });
-  tell({ op: 'written', slot, memory });
+  if (written.length === 0) setImmediate(tellWritten);
+  written.push(slot, memory);
+  if (written.length >= WRITTEN_MAX) tellWritten();
 }
 
 function openRecording({ slot, path, context, key }: OpenRequest): void {
