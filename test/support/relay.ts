@@ -216,7 +216,7 @@ class RelayState {
       },
       tape: this.#tape(),
       factsMatter: true,
-    commandId: () => {
+      commandId: () => {
         state.#serial += 1;
         return asId(`command-${state.#serial}`);
       },

@@ -21,6 +21,8 @@ export class CopyLines implements CopyReader {
   readonly #escape: number;
   readonly #nullBytes: Uint8Array;
   readonly #held: HeldField;
+  /** Replacements that are the same for every value, as they are written. */
+  readonly #constants = new Map<ColumnPlan, Uint8Array>();
   /** The first line names the columns. */
   #inHeader: boolean;
   #column = 0;
@@ -108,7 +110,12 @@ export class CopyLines implements CopyReader {
   #masked(plan: ColumnPlan, raw: Uint8Array): Uint8Array | undefined {
     // NULL stays NULL. In CSV a quoted field is never NULL, and the quotes make it differ.
     if (equal(raw, this.#nullBytes)) return undefined;
-    const value = plan.constant === undefined ? this.#decode(raw) : raw;
+    if (plan.constant !== undefined) {
+      const known = this.#constants.get(plan) ?? this.#encode(plan.constant);
+      this.#constants.set(plan, known);
+      return known;
+    }
+    const value = this.#decode(raw);
     const masked = maskedCell(plan, this.#masks, value, 0, value.length);
     return masked === undefined ? undefined : this.#encode(masked);
   }

@@ -208,7 +208,7 @@ export class ClientSide implements LaneReader {
           this.#terminated = true;
         });
       case frontend.functionCall:
-        return refuse('SP_UNSUPPORTED', 'a function call without SQL cannot be judged');
+        return this.#functionCall(message);
       default:
         throw new GatewayError('SP_PROTOCOL', { detail: 'a login message in a session' });
     }
@@ -228,6 +228,30 @@ export class ClientSide implements LaneReader {
           running(statement, { masks, lifted: lifted[index] ?? [] }),
         );
         for (const statement of statements) conversation.sent(statement);
+        conversation.endSegment();
+      }),
+    );
+  }
+
+  /** The fast path: any function by its number. Opaque, and only where a grant names it. */
+  #functionCall({ bytes, at, end }: Message): Soon<Outcome> {
+    const conversation = this.#conversation;
+    const { context, masks } = conversation.stages;
+    if (!context.features.includes('function-call')) {
+      return refuse('SP_UNSUPPORTED', 'a function call without SQL needs a grant that names it');
+    }
+    if (!masks.empty) {
+      return refuse('SP_MASK_UNSOUND', 'the answer of a function call without SQL is not masked');
+    }
+    const text = `function call ${Buffer.from(bytes.subarray(at + 5, end)).toString('hex')}`;
+    return chain(this.#parts.judge.call(text), (judged) =>
+      checked(judged, masks, () => {
+        if (judged.refused) return;
+        const entry = conversation.expect('query');
+        entry.isCall = true;
+        entry.source = text;
+        entry.statements = judged.statements.map((statement) => running(statement, { masks }));
+        for (const statement of judged.statements) conversation.sent(statement);
         conversation.endSegment();
       }),
     );

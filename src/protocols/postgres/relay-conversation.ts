@@ -365,7 +365,13 @@ const preparedBySql = ({ name, statement }: Made, item: Running, source: string)
   source,
   types: [],
   // What it was found under is not kept: its first use analyses it again.
-  analysed: { statements: [statement], masks: item.masks, settled: 1, under: statement },
+  analysed: {
+    statements: [statement],
+    masks: item.masks,
+    settled: 1,
+    under: statement,
+    syntaxError: undefined,
+  },
   description: undefined,
   describedIn: -1,
 });

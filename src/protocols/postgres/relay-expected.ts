@@ -93,6 +93,8 @@ export class Expected {
   described: ((description: Description | undefined) => void) | undefined;
   /** Called with the parameter types that the server chose. */
   typed: ((types: readonly number[]) => void) | undefined;
+  /** A call by the fast path, which alone may be answered by FunctionCallResponse. */
+  isCall = false;
   /** The answer is not the client's: the gateway asked. */
   hidden = false;
   own: OwnQuery | undefined;

@@ -141,7 +141,13 @@ export class Extended {
       return refuse('SP_POLICY_DENIED', 'the policy changed since the Bind', 'Bind again.');
     }
     const { statement, masks } = portal.running;
-    const analysed = { statements: [statement], masks, settled: 1, under: portal };
+    const analysed = {
+      statements: [statement],
+      masks,
+      settled: 1,
+      under: portal,
+      syntaxError: undefined,
+    };
     return chain(this.#judge.bound(analysed, portal.parameters), (judged) => {
       if (judged.refused) return judged;
       return permitted(judged.permits, () => {

@@ -24,6 +24,8 @@ export interface Analysed {
   readonly settled: number;
   /** {@link Conversation.under} of that moment: another one needs another analysis. */
   readonly under: object;
+  /** Why the text does not parse, by the server's own grammar. */
+  readonly syntaxError: string | undefined;
 }
 
 export interface Allowed extends Analysed {
@@ -76,6 +78,28 @@ export class Judge {
   /** Judges the execution of a statement whose analysis is known, with the values bound to it. */
   bound(analysed: Analysed, values: readonly BoundValue[] | undefined): Soon<Judged> {
     return closed(() => this.#gateAll({ ...analysed, kind: 'execute', values }));
+  }
+
+  /** Judges a call of a function by its number: nothing is known of it but its bytes. */
+  call(text: string): Soon<Judged> {
+    const { conversation } = this.#parts;
+    const facts = { ...opaqueFacts('a function call without SQL'), verbs: ['FUNCTION CALL'] };
+    const statement: SqlStatement = {
+      text,
+      facts: { ...facts, effects: ['execute-code', 'unknown'] },
+      output: undefined,
+      changes: [{ kind: 'settings' }, { kind: 'catalogue' }],
+      copy: undefined,
+      messagesMayLeak: true,
+    };
+    const found = {
+      statements: [statement],
+      masks: conversation.stages.masks,
+      settled: 1,
+      under: conversation.under(),
+      syntaxError: undefined,
+    };
+    return closed(() => this.#gateAll({ ...found, kind: 'execute' }));
   }
 
   /** The statements of a text as the server would read it now. */
@@ -161,19 +185,19 @@ export class Judge {
    */
   #separate(text: string, found: SqlAnalysis): Soon<Analysed> {
     const { conversation, analyser } = this.#parts;
-    const { statements } = found;
+    const { statements, syntaxError } = found;
     const { masks } = conversation.stages;
     const under = conversation.under();
     const first = statements.findIndex((each) => changesReading(each, conversation.touched));
     if (first < 0 || first === statements.length - 1) {
-      return { statements, masks, settled: statements.length, under };
+      return { statements, masks, settled: statements.length, under, syntaxError };
     }
     const { unknownState } = conversation;
     if (unknownState === undefined) throw new Error('no state to analyse under');
     return chain(analyser.analyse(text, unknownState, masks), (later) => {
       if (later.statements.length !== statements.length) throw new Error('two ways to read a text');
       const all = [...statements.slice(0, first + 1), ...later.statements.slice(first + 1)];
-      return { statements: all, masks, settled: first + 1, under };
+      return { statements: all, masks, settled: first + 1, under, syntaxError };
     });
   }
 
@@ -183,7 +207,7 @@ export class Judge {
     for (const index of all.statements.keys()) {
       const answer = this.#gate(all, index);
       if (answer instanceof Promise) return this.#gateSlowly(all, permits, answer);
-      if (answer.refused) return this.#refused(answer, permits);
+      if (answer.refused) return this.#refused(explained(answer, all.syntaxError), permits);
       permits.push(answer);
     }
     return { ...all, refused: false, permits };
@@ -244,6 +268,12 @@ export class Judge {
     }
     return refusal;
   }
+}
+
+/** A client that mistyped is told so: it sent every word of the parser's complaint itself. */
+function explained(refusal: Refusal, syntaxError: string | undefined): Refusal {
+  if (syntaxError === undefined || refusal.code !== 'SP_POLICY_DENIED') return refusal;
+  return { ...refusal, hint: `${refusal.hint} It does not parse: ${syntaxError}.`.trim() };
 }
 
 /** Calls `next` with the value, at once when it is there. */

@@ -48,20 +48,20 @@ class Answer implements OwnQuery {
   }
 
   done(): void {
-    this.#settle(
-      this.#sqlstate === undefined
-        ? undefined
-        : new GatewayError('SP_TARGET_PROTOCOL', {
-            detail: 'a query of the gateway failed',
-            facts: { sqlstate: this.#sqlstate },
-          }),
-    );
+    this.#settle(this.#sqlstate === undefined ? undefined : failure(this.#sqlstate));
   }
 
   lost(error: GatewayError): void {
     this.#settle(error);
   }
 }
+
+/** Cancelled by the client, or by a time-out that it has set: not the target's fault. */
+const failure = (sqlstate: string): GatewayError =>
+  new GatewayError(sqlstate === '57014' ? 'SP_HOLD_CANCELLED' : 'SP_TARGET_PROTOCOL', {
+    detail: 'a query of the gateway failed',
+    facts: { sqlstate },
+  });
 
 export class OwnQueries {
   readonly #conversation: Conversation;

@@ -186,6 +186,9 @@ export class ServerSide implements LaneReader {
         this.#rows.close();
         this.#settleRest(entry);
         return this.#complete(entry, 'execute', name);
+      case backend.functionCallResponse:
+        if (!entry.isCall) throw outOfStep(name);
+        return;
       case backend.copyInResponse:
         return this.#copyInResponse(entry);
       case backend.copyOutResponse:
@@ -318,7 +321,8 @@ export class ServerSide implements LaneReader {
     if (pair === undefined) throw malformed('ParameterStatus');
     const [name, value] = pair;
     const { queue, leaky, stages } = this.#conversation;
-    checkLexer(name, value);
+    if (isFollowed(name) && !stages.factsMatter) this.#conversation.settingsUnknown = true;
+    else checkLexer(name, value);
     this.#parameters.set(name, value);
     const withheld = leaky && stages.masks.columns.length > 0 && !isEnumerated(name);
     if (queue.first?.hidden === true || withheld) this.#drop(at, end);
@@ -363,6 +367,12 @@ export function checkLexer(name: string, value: string): void {
   if (pinned === undefined || pinned === value) return;
   throw new GatewayError('SP_PROTOCOL', { detail: `${name} may not be changed` });
 }
+
+/**
+ * Where no decision depends on what texts mean, they may come to mean something else: the state is
+ * then unknown, so that nothing is said to be complete.
+ */
+const isFollowed = (name: string): boolean => name === 'standard_conforming_strings';
 
 /** Settings that decide how bytes become a statement. */
 const pinnedParameters: ReadonlyMap<string, string> = new Map([

@@ -31,7 +31,8 @@ export async function refreshState(parts: RefreshParts): Promise<void> {
   if (conversation.namesUnknown) await verifyNames(conversation, query);
   const state = readSessionState(await query(sessionStateSql));
   let catalogue = known?.catalogue;
-  if (catalogue === undefined || catalogueUnknown || isStale) {
+  // Reading it in a transaction fixes the client's snapshot: not for age alone.
+  if (catalogue === undefined || catalogueUnknown || (isStale && open === 'none')) {
     const why = known !== undefined && catalogueUnknown ? 'changed' : 'session';
     catalogue = await catalogues.current(`${target}/${state.database}`, query, why, open);
   }

@@ -205,12 +205,13 @@ describe('masks', () => {
     await own.connect();
     for (const binary of [false, true]) {
       for (const name of ['one', 'one']) {
-        const { rows } = await own.query({
+        const asked: pg.QueryConfig & { readonly binary: boolean } = {
           name: `${name}${binary}`,
           text: 'SELECT id, ssn, born, extra, tags FROM people WHERE id = $1',
           values: [1],
           binary,
-        });
+        };
+        const { rows } = await own.query(asked);
         assert.equal(rows.length, 1);
         assert.equal(JSON.stringify(rows).includes('canary'), false);
         assert.equal(rows[0]?.ssn, '[redacted]');

@@ -161,7 +161,7 @@ export function columnPlan(
   name: string,
 ): ColumnPlan {
   if (transform !== undefined) {
-    const constant = isConstant(transform)
+    const constant = isConstant(transform, type)
       ? encodeCell(type, binary, replacement(masks, transform, type, undefined))
       : undefined;
     return { action: 'mask', transform, type, binary, constant, hint: 0 };
@@ -188,8 +188,12 @@ function isScanned(type: CellType, hint: number): boolean {
   }
 }
 
-const isConstant = (transform: Transform): boolean =>
-  transform.kind === 'redact' || transform.kind === 'null' || transform.kind === 'fixed';
+/** Whether the replacement is the same for every value. Zones and families of addresses are kept. */
+const isConstant = (transform: Transform, type: CellType): boolean =>
+  transform.kind === 'null' ||
+  transform.kind === 'fixed' ||
+  type.elementOid !== 0 ||
+  (transform.kind === 'redact' && type.kind !== 'timestamp' && type.kind !== 'inet');
 
 function replacement(
   masks: MaskSet,

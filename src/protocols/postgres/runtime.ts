@@ -15,7 +15,7 @@ import type {
 import type { Wire } from '#core/wire.ts';
 import { analyseOffline } from './commands-offline.ts';
 import { acceptClient } from './downstream.ts';
-import { encodeFatal } from './refusal.ts';
+import { encodeFatal, refuse } from './refusal.ts';
 import { Relay } from './relay.ts';
 import type { Catalogue } from './sql/catalogue.ts';
 import type { CatalogueCache } from './sql/catalogue-cache.ts';
@@ -109,7 +109,7 @@ async function relay(
   client: PgClient,
   server: PgServer,
   door: Door,
-  { services, parts }: Serving,
+  { services, parts, signal }: Serving,
 ): Promise<SessionEnd> {
   const { admission } = client;
   const size = client.version >= PROTOCOL_3_2 ? CANCEL_KEY_BYTES.new : CANCEL_KEY_BYTES.old;
@@ -135,9 +135,12 @@ async function relay(
   new DataView(key.buffer).setInt32(0, server.processId);
   key.set(cancelKey, 4);
   const forget = door.cancels.add(hex(key), () => session.cancel());
+  const drain = (): void => session.end({ ...refuse('SP_DRAINING'), endsSession: true });
+  signal.addEventListener('abort', drain, { once: true });
   try {
     return await session.run();
   } finally {
+    signal.removeEventListener('abort', drain);
     forget();
   }
 }
