@@ -35,8 +35,7 @@ const RECORD_ROOM = 256;
 const BLOCK_US_MAX = 1_000_000;
 
 /**
- * Memory of a block, shared with the recording thread: sending it costs a number, not a transfer,
- * and the collector is not told of 64 KiB more each time.
+ * Memory of a block, shared with the recording thread: sending it costs a number, not a transfer.
  */
 export interface BlockMemory {
   readonly id: number;
