@@ -39,8 +39,8 @@ const verbsWithShape: ReadonlySet<string> = new Set([
 
 export class AnalysisCache {
   readonly #analyses: Generations;
-  readonly #scopes = new Map<string, string>();
-  #last: { state: Omit<CacheState, 'known'>; masks: string; scope: string } | undefined;
+  readonly #scopes = new Map<string, Scope>();
+  #last: { state: Omit<CacheState, 'known'>; masks: string; scope: Scope } | undefined;
   #scopeCount = 0;
 
   constructor(options: AnalysisCacheOptions) {
@@ -52,11 +52,11 @@ export class AnalysisCache {
   find(text: string, state: CacheState, masks: string): SqlAnalysis | undefined {
     if (!state.known || text.length > textMax) return undefined;
     const scope = this.#scopeOf(state, masks);
-    const exact = this.#analyses.get(`${scope}t${text}`);
+    const exact = this.#analyses.get(scope.texts, text);
     if (exact !== undefined) return exact;
     const shape = shapeOf(text);
     if (shape === undefined) return undefined;
-    const found = this.#analyses.get(`${scope}s${shape.key}`);
+    const found = this.#analyses.get(scope.shapes, shape.key);
     const statement = found?.statements[0];
     if (statement === undefined) return undefined;
     const own: SqlStatement = { ...statement, text: text.slice(shape.start, shape.end) };
@@ -68,14 +68,14 @@ export class AnalysisCache {
     const { analysis, reuse } = made;
     if (!state.known || reuse === 'never' || text.length > textMax) return;
     const scope = this.#scopeOf(state, masks);
-    this.#analyses.set(`${scope}t${text}`, analysis, sizeOf(text, analysis));
+    this.#analyses.set(scope.texts, text, { analysis, bytes: sizeOf(text, analysis) });
     if (reuse !== 'shape' || !hasShape(analysis)) return;
     const shape = shapeOf(text);
     if (shape === undefined) return;
-    this.#analyses.set(`${scope}s${shape.key}`, analysis, sizeOf(shape.key, analysis));
+    this.#analyses.set(scope.shapes, shape.key, { analysis, bytes: sizeOf(shape.key, analysis) });
   }
 
-  #scopeOf(state: CacheState, masks: string): string {
+  #scopeOf(state: CacheState, masks: string): Scope {
     const last = this.#last;
     if (
       last !== undefined &&
@@ -94,13 +94,19 @@ export class AnalysisCache {
       // Numbers are never given twice, so that what is left of a forgotten scope is never found.
       if (this.#scopes.size >= scopesMax) this.#scopes.clear();
       this.#scopeCount += 1;
-      scope = `${this.#scopeCount} `;
+      scope = { texts: `${this.#scopeCount} texts`, shapes: `${this.#scopeCount} shapes` };
       this.#scopes.set(key, scope);
     }
     // A copy of the fields: the state itself may change under the reference.
     this.#last = { state: { catalogue, searchPath, role, database }, masks, scope };
     return scope;
   }
+}
+
+/** Names of what is kept under one catalogue, mask set, path, role and database. */
+interface Scope {
+  readonly texts: string;
+  readonly shapes: string;
 }
 
 /** An analysis, and for what it holds. */
@@ -143,38 +149,52 @@ function sizeOf(key: string, analysis: SqlAnalysis): number {
 class Generations {
   readonly #entriesMax: number;
   readonly #bytesMax: number;
-  #young = new Map<string, Kept>();
-  #old = new Map<string, Kept>();
-  #youngBytes = 0;
+  #young = new Generation();
+  #old = new Generation();
 
   constructor(entriesMax: number, bytesMax: number) {
     this.#entriesMax = Math.floor(entriesMax / 2);
     this.#bytesMax = Math.floor(bytesMax / 2);
   }
 
-  get(key: string): SqlAnalysis | undefined {
-    const young = this.#young.get(key);
+  get(scope: string, key: string): SqlAnalysis | undefined {
+    const young = this.#young.get(scope, key);
     if (young !== undefined) return young.analysis;
-    const old = this.#old.get(key);
-    if (old === undefined) return undefined;
-    this.set(key, old.analysis, old.bytes);
-    return old.analysis;
+    const old = this.#old.get(scope, key);
+    if (old !== undefined) this.set(scope, key, old);
+    return old?.analysis;
   }
 
-  set(key: string, analysis: SqlAnalysis, bytes: number): void {
-    if (bytes > this.#bytesMax) return;
-    const before = this.#young.get(key);
-    if (before !== undefined) this.#youngBytes -= before.bytes;
-    else if (this.#young.size >= this.#entriesMax) this.#turn();
-    if (this.#youngBytes + bytes > this.#bytesMax) this.#turn();
-    this.#young.set(key, { analysis, bytes });
-    this.#youngBytes += bytes;
+  set(scope: string, key: string, kept: Kept): void {
+    if (kept.bytes > this.#bytesMax) return;
+    const { entries, bytes } = this.#young;
+    if (entries >= this.#entriesMax || bytes + kept.bytes > this.#bytesMax) {
+      this.#old = this.#young;
+      this.#young = new Generation();
+    }
+    this.#young.set(scope, key, kept);
+  }
+}
+
+class Generation {
+  entries = 0;
+  bytes = 0;
+  readonly #scopes = new Map<string, Map<string, Kept>>();
+
+  get(scope: string, key: string): Kept | undefined {
+    return this.#scopes.get(scope)?.get(key);
   }
 
-  #turn(): void {
-    this.#old = this.#young;
-    this.#young = new Map();
-    this.#youngBytes = 0;
+  set(scope: string, key: string, kept: Kept): void {
+    let found = this.#scopes.get(scope);
+    if (found === undefined) {
+      found = new Map();
+      this.#scopes.set(scope, found);
+    }
+    const before = found.get(key);
+    if (before === undefined) this.entries += 1;
+    this.bytes += kept.bytes - (before?.bytes ?? 0);
+    found.set(key, kept);
   }
 }
 
