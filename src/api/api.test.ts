@@ -106,6 +106,7 @@ const context = (): SessionEntry['context'] => ({
   namespace: 'shop',
   clientAddress: '127.0.0.1',
   clientName: 'psql',
+  features: [],
   holdMode: 'refuse',
 });
 

@@ -26,6 +26,8 @@ export interface SessionContext {
   readonly clientAddress: string;
   /** What the client calls itself; shown to people, believed by nobody. */
   readonly clientName: string;
+  /** What the grant lets the session do that protocols refuse otherwise, such as `function-call`. */
+  readonly features: readonly string[];
   /** How the session wants holds answered: waiting, or refused at once with an id to retry with. */
   readonly holdMode: 'wait' | 'refuse';
 }

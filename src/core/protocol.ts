@@ -60,21 +60,35 @@ export interface ProtocolRuntime {
    */
   serve(wire: Wire, door: Door, signal: AbortSignal): Promise<void>;
   /**
-   * The facts of a command outside a session, for `policy explain` and `simulate`. Uses what is
-   * known of the target's catalogue at this moment, never dials.
+   * Reads what `analyse` needs to know of a target, by a connection of the gateway's own. Sessions
+   * do not need it: they read for themselves.
+   *
+   * @throws GatewayError when the target cannot be reached or does not answer as it must.
+   */
+  learn(access: CatalogueAccess, signal: AbortSignal): Promise<void>;
+  /**
+   * The facts of a command outside a session, for `policy explain`. Uses what was learned of the
+   * place, never dials; without that every command is opaque.
    */
   analyse(
     input: unknown,
-    target: TargetSettings,
+    place: AnalysisPlace,
     masks: MaskSet,
   ): Promise<readonly AnalysedCommand[]>;
   close(): Promise<void>;
 }
 
-export interface TargetSettings {
-  readonly name: string;
-  readonly settings: unknown;
+/** The gateway's own way into a target. */
+export interface CatalogueAccess {
+  readonly authorization: TargetAuthorization;
+  /** The account's secrets, resolved now. */
+  secrets(): Promise<AccountSecrets>;
+  /** Database or the like; empty for the target's own default. */
+  readonly namespace: string;
 }
+
+/** Where a command outside a session would run. */
+export type AnalysisPlace = Pick<SessionContext, 'target' | 'account' | 'namespace'>;
 
 export interface AnalysedCommand {
   readonly text: string;

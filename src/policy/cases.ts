@@ -224,6 +224,7 @@ function plainContext(protocol: ProtocolName): SessionContext {
     namespace: 'database',
     clientAddress: '',
     clientName: '',
+    features: [],
     holdMode: 'wait',
   };
 }

@@ -82,6 +82,7 @@ async function contextOf(request: Request, world: PolicyWorld): Promise<SessionC
     namespace: request.namespace,
     clientAddress: '',
     clientName: '',
+    features: [],
     holdMode: 'wait',
   };
 }

@@ -38,6 +38,7 @@ function session(setting: Setting = {}): SessionContext {
     namespace: 'shop',
     clientAddress: '',
     clientName: '',
+    features: [],
     holdMode: 'wait',
   };
 }

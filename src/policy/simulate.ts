@@ -44,6 +44,7 @@ function commandOf(past: PastCommand): Command {
     namespace: past.namespace,
     clientAddress: '',
     clientName: '',
+    features: [],
     holdMode: 'wait',
   };
   const empty = { type: '', format: 'text', bytes: null } as const;

@@ -131,6 +131,7 @@ async function admit(
     clientAddress: knock.wire.peer.address,
     clientName: attempt.clientName.slice(0, 256),
     holdMode: attempt.holdMode,
+    features: access.features,
   };
   const lock = parts.locks.check(subjectOf(context));
   if (lock !== undefined) {

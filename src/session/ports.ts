@@ -85,6 +85,7 @@ export interface GrantedAccess {
   readonly grant: string;
   readonly account: Account;
   readonly expiresAt: EpochMs;
+  readonly features: readonly string[];
 }
 
 export interface Directory {

@@ -49,6 +49,7 @@ const context: SessionContext = {
   clientAddress: '127.0.0.1',
   clientName: 'test',
   holdMode: 'wait',
+  features: [],
 };
 const command = (kind: Command['kind'] = 'execute'): Command => ({
   id: asId('s1.1'),

@@ -59,6 +59,7 @@ export function makeAuthorization(options: AdmissionOptions): TargetAuthorizatio
     namespace: 'postgres',
     clientAddress: '127.0.0.1',
     clientName: 'tests',
+    features: [],
     holdMode: 'wait',
   };
   return mintTargetAuthorization(context, account);

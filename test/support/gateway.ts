@@ -36,6 +36,8 @@ export interface GatewayOptions {
   /** Merged over the PostgreSQL listener. */
   readonly listener?: Readonly<Record<string, unknown>>;
   readonly grants?: readonly Readonly<Record<string, unknown>>[];
+  /** Features of the default grant, such as `function-call`. */
+  readonly features?: readonly string[];
   /** Keep this home (for restarts after a crash); a new one when absent. */
   readonly home?: string;
   /** The issuers of an earlier gateway, for a restart; new ones when absent. */
@@ -194,6 +196,7 @@ function writeConfig(home: string, options: GatewayOptions, issuers: TestIssuers
         identities: ['issuer:ci', 'issuer:staff'],
         targets: options.targets.map(({ name }) => name),
         accounts: ['*'],
+        features: options.features ?? [],
       },
     ],
     recordings: { reserve: '16MiB' },

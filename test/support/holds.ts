@@ -121,6 +121,7 @@ export function heldCommand(text: string, more: Partial<SessionContext> = {}): C
       namespace: 'shop',
       clientAddress: '127.0.0.1',
       clientName: 'psql',
+      features: [],
       holdMode: 'wait',
       ...more,
     },

@@ -46,6 +46,7 @@ export function testContext(name: string): SessionContext {
     namespace: 'shop',
     clientAddress: '127.0.0.1',
     clientName: 'psql',
+    features: [],
     holdMode: 'wait',
   };
 }

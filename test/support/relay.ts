@@ -283,6 +283,7 @@ class RelayState {
       namespace,
       clientAddress: '127.0.0.1',
       clientName: 'test',
+      features: [],
       holdMode: holdMode ?? 'wait',
     };
   }

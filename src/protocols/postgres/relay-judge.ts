@@ -7,6 +7,7 @@
  */
 import type { BoundValue, Command } from '#core/command.ts';
 import { toGatewayError } from '#core/errors.ts';
+import { opaqueFacts } from '#core/facts.ts';
 import type { MaskSet } from '#core/masking.ts';
 import type { HoldNotice } from '#core/protocol.ts';
 import type { AllowedCommand } from '#core/permit.ts';

@@ -5,6 +5,7 @@
 import type { Conversation } from './relay-conversation.ts';
 import { inTransaction } from './relay-conversation.ts';
 import type { CatalogueCache } from './sql/catalogue-cache.ts';
+import { emptyCatalogue } from './sql/catalogue-empty.ts';
 import { readSessionState, sessionStateSql } from './sql/session-state.ts';
 import type { ServerQuery } from './types.ts';
 
@@ -30,6 +31,12 @@ export async function refreshState(parts: RefreshParts): Promise<void> {
   const open = conversation.status === inTransaction ? 'open' : 'none';
   if (conversation.namesUnknown) await verifyNames(conversation, query);
   const state = readSessionState(await query(sessionStateSql));
+  if (!conversation.stages.factsMatter) {
+    conversation.learn(known?.catalogue ?? emptyCatalogue, state);
+    // Still unread: a policy that reads facts may come into force.
+    conversation.catalogueUnknown = true;
+    return;
+  }
   let catalogue = known?.catalogue;
   // Reading it in a transaction fixes the client's snapshot: not for age alone.
   if (catalogue === undefined || catalogueUnknown || (isStale && open === 'none')) {

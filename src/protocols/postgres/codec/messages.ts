@@ -92,8 +92,8 @@ export const frontendTable: Rows = table([
   [frontend.copyData, 'CopyData', 'passed'],
   [frontend.copyDone, 'CopyDone', 'inspected', 0],
   [frontend.copyFail, 'CopyFail', 'inspected'],
-  // Runs any function by its number, with no SQL to judge.
-  [frontend.functionCall, 'FunctionCall', 'refused'],
+  // Runs any function by its number, with no SQL to judge: only where a grant names it.
+  [frontend.functionCall, 'FunctionCall', 'judged'],
   // Login is over.
   [frontend.password, 'PasswordMessage', 'refused'],
 ]);
@@ -125,6 +125,5 @@ export const backendTable: Rows = table([
   [backend.authentication, 'Authentication', 'refused'],
   [backend.backendKeyData, 'BackendKeyData', 'refused'],
   [backend.negotiateProtocolVersion, 'NegotiateProtocolVersion', 'refused'],
-  // Answers a message that is never forwarded.
-  [backend.functionCallResponse, 'FunctionCallResponse', 'refused'],
+  [backend.functionCallResponse, 'FunctionCallResponse', 'inspected'],
 ]);
