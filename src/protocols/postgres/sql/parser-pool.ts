@@ -90,9 +90,9 @@ export class ParserPool {
   #start(): void {
     const worker = new Worker(workerUrl, {
       workerData: this.#options.module,
-      // A long chain of operators is as deep as it is long; memory stays below what a tree of the
-      // longest text needs, with room for its JSON.
-      resourceLimits: { stackSizeMb: 16, maxOldGenerationSizeMb: 1024 },
+      // A long chain of operators is as deep as it is long. The heap holds a tree and its JSON; the
+      // parser's own memory, up to 1 GiB, is beside it, and one thread works at a time.
+      resourceLimits: { stackSizeMb: 16, maxOldGenerationSizeMb: 768 },
       stdout: false,
       stderr: false,
     });

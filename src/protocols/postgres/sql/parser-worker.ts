@@ -6,6 +6,9 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { ParserEngine } from './parser-engine.ts';
 import { outline, pack, type PackedStatement, treeDepthMax } from './parser-reduce.ts';
 
+/** The tree of a whole text as JSON. Bounds what the thread's heap must hold. */
+const jsonCharactersMax = 96 * 1024 * 1024;
+
 /** What the thread is asked. */
 export interface ParserRequest {
   readonly text: string;
@@ -43,6 +46,9 @@ function answer(engine: ParserEngine, { text, statementsMax }: ParserRequest): P
   const result = engine.parse(text);
   if (result.kind === 'syntax-error') return result;
   const { json } = result;
+  if (json.length > jsonCharactersMax) {
+    return { kind: 'refused', reason: 'it is too complex to be analysed' };
+  }
   const { depth, statements } = outline(json);
   if (statements.length > statementsMax) {
     return { kind: 'refused', reason: `more than ${statementsMax} statements in one text` };
