@@ -34,6 +34,7 @@ import { openEventWriter } from '#store/event-writer.ts';
 import { openStore, type Store } from '#store/store.ts';
 import { openArchive } from './archive.ts';
 import { maskingKey, maskSetFactory } from './masks.ts';
+import { leaveBootstrapToken, startMaintenance } from './maintenance.ts';
 import { LivePolicies, type PolicyFilesOptions, sha256Hex } from './policies.ts';
 import { checkSecrets, ConfiguredSecrets, createUpstream } from './ports.ts';
 import { serveApi } from './serve-api.ts';
@@ -64,6 +65,8 @@ async function assemble(
   stack: Stack,
 ): Promise<Gateway> {
   const { loaded, events, live, policies, store, credentials, drained } = services;
+  await leaveBootstrapToken(services);
+  stack.push('maintenance', startMaintenance(services));
   const apiPort = await serveApi(services, stack);
   const listeners = await serveProtocols(services, registry, stack);
   await events.commit(

@@ -3,8 +3,8 @@ import { createApi } from '#api/server.ts';
 import type { ApiServices } from '#api/services.ts';
 import { systemClock } from '#core/clock.ts';
 import { GatewayError } from '#core/errors.ts';
-import { asId, type CredentialId } from '#core/ids.ts';
 import { TokenExchange } from '#identity/exchange.ts';
+import { Revocation } from '#identity/revocation.ts';
 import { chainOf } from '#ops/log.ts';
 import type { Services, Stack } from './gateway.ts';
 import { readNamed } from './targets.ts';
@@ -13,6 +13,10 @@ import { readNamed } from './targets.ts';
 export async function serveApi(services: Services, stack: Stack): Promise<number> {
   const { config, directory } = services.loaded;
   const { address, tls } = config.api;
+  if (tls === undefined && !LOOPBACK.test(address.host)) {
+    const detail = `api: ${address.host} is not loopback, so the API needs tls`;
+    throw new GatewayError('SP_CONFIG', { detail });
+  }
   const api = createApi(apiServices(services), {
     tls:
       tls === undefined
@@ -73,28 +77,10 @@ function apiServices(services: Services): ApiServices {
 }
 
 /** Revoking a credential ends what came in with it. */
-function revocation({ store, live, events }: Services): ApiServices['credentials'] {
-  const ended = async (id: CredentialId, by: string): Promise<void> => {
-    live.endOfCredential(id);
-    await events.commit({
-      type: 'credential.revoked',
-      actor: by,
-      session: undefined,
-      target: undefined,
-      data: { credential: id },
-    });
-  };
-  return {
-    async revoke(id, by) {
-      const plain: CredentialId = asId(id);
-      if (!(await store.credentials.revoke(plain, systemClock.now()))) return false;
-      await ended(plain, by);
-      return true;
-    },
-    async revokeOf(identity, by) {
-      const ids = await store.credentials.revokeOf(identity, systemClock.now());
-      for (const id of ids) await ended(id, by);
-      return ids;
-    },
-  };
+function revocation({ store, live, events }: Services): Revocation {
+  const made = new Revocation({ store: store.credentials, events, clock: systemClock });
+  made.onRevoked((id) => live.endOfCredential(id));
+  return made;
 }
+
+const LOOPBACK = /^(127\.|::1$|localhost$)/;
