@@ -14,9 +14,9 @@ import { Client } from 'pg';
 import { startPostgres, type PostgresVersion, type TestPostgres } from './postgres.ts';
 
 /** Values of masked columns start with it. */
-export const canary = 'CANARY';
+export const canary: string = 'CANARY';
 
-export const shopSql = `
+export const shopSql: string = `
   CREATE TABLE people (id int PRIMARY KEY, name text NOT NULL, city text, ssn text NOT NULL UNIQUE,
     email varchar(80), born date, balance numeric DEFAULT 0 CHECK (balance >= 0),
     initial text GENERATED ALWAYS AS (left(ssn, 8)) STORED);

@@ -187,6 +187,7 @@ class Analyser implements RunningAnalyser {
       chosen: new WeakMap(),
       subqueryNames: new WeakMap(),
       checkedTypes: new Set(),
+      orderedTypes: new Set(),
       auxiliary: (wanted) => {
         const found = this.#trees.get(wanted);
         if (found === undefined) pending.add(wanted);

@@ -6,7 +6,7 @@ import { chooseFunctions, functionsNamed } from './overloads.ts';
 import { isRowType, typeByNames } from './resolve-types.ts';
 import { findColumn, type Scope } from './scope.ts';
 import { literalText, namesOf } from './tree.ts';
-import { checkOrdering } from './type-check.ts';
+import { checkOrdering } from './ordering.ts';
 import { derived, unknownValue, type Value } from './values.ts';
 import type { Walk } from './walk.ts';
 

@@ -33,7 +33,7 @@ import {
   unknownValue,
   type Value,
 } from './values.ts';
-import type { Walk } from './walk.ts';
+import { readLiteral, type Walk } from './walk.ts';
 
 /** What is known of the arguments besides their values. */
 export interface CallDetail {
@@ -197,7 +197,7 @@ function runEffects(
   for (const effect of info.effects) {
     if (effect === 'settings') changeSetting(walk, detail);
     else if (effect === 'write' && info.name === 'nextval') {
-      walk.env.literalsRead.any = true;
+      readLiteral(walk);
       facts.object('sequence', detail.literals[0] ?? '?', 'write');
       if (!walk.inDefault) facts.effect('update');
     } else facts.effect(...plainEffects[effect]);
@@ -215,7 +215,7 @@ function runEffects(
 function changeSetting(walk: Walk, detail: CallDetail): void {
   const { facts } = walk;
   const [name, value] = detail.literals;
-  walk.env.literalsRead.any = true;
+  readLiteral(walk);
   if (name === undefined) {
     facts.changes.push({ kind: 'settings' });
     facts.effect('session', 'admin', 'grant');

@@ -95,6 +95,7 @@ function readColumns(source: Source, oid: Oid): readonly ColumnInfo[] {
       typmod: number(row, 4),
       notNull: flag(row, 5),
       generated: generated ? (expression ?? '') : undefined,
+      isVirtual: text(row, 6) === 'v',
       default: generated ? undefined : expression,
       identity: text(row, 7) !== '',
     };

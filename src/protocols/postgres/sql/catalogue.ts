@@ -105,6 +105,8 @@ export interface ColumnInfo {
   readonly notNull: boolean;
   /** The expression of a generated column (stored or virtual). */
   readonly generated: string | undefined;
+  /** Generated when it is read, not when it is written (from version 18 on). */
+  readonly isVirtual: boolean;
   /** The expression of its default. */
   readonly default: string | undefined;
   /** Its values come from a sequence. */

@@ -6,12 +6,12 @@ import { findColumn, type Scope, sourcesOf, withSources } from './scope.ts';
 import { itemsOf, literalText, namesOf } from './tree.ts';
 import type { CopyFormat } from './types.ts';
 import type { Column } from './values.ts';
-import type { Outcome, Walk } from './walk.ts';
+import { type Outcome, readLiteral, type Walk } from './walk.ts';
 import { writeRelation } from './write-effects.ts';
 
 export function copyStatement(walk: Walk, node: CopyStmt, scope: Scope): Outcome {
   const { facts } = walk;
-  walk.env.literalsRead.any = true;
+  readLiteral(walk);
   const format = copyFormat(walk, node.options ?? []);
   if (node.is_from === true) return copyIn(walk, node, scope);
   const columns =
@@ -57,6 +57,7 @@ function copyIn(walk: Walk, node: CopyStmt, scope: Scope): Outcome {
   writeRelation(walk, relation, {
     event: 'insert',
     all: false,
+    defaults: true,
     columns: columns.length > 0 ? columns : relation.columns.map((column) => column.name),
   });
   if (node.whereClause !== undefined) {

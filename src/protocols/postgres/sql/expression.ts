@@ -27,7 +27,7 @@ import {
   xmlType,
 } from './type-oids.ts';
 import { kindOf } from './tree.ts';
-import { checkOrdering } from './type-check.ts';
+import { checkOrdering } from './ordering.ts';
 import {
   type Column,
   clean,

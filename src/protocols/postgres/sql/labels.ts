@@ -19,7 +19,7 @@ export function aside(walk: Walk): Walk {
   return {
     ...walk,
     facts: new Collector(),
-    env: { ...walk.env, checkedTypes: new Set() },
+    env: { ...walk.env, checkedTypes: new Set(), orderedTypes: new Set() },
   };
 }
 

@@ -7,7 +7,7 @@ import type { Scope } from './scope.ts';
 import { isSafe } from './traits.ts';
 import { boolType, recordType } from './type-oids.ts';
 import { itemsOf, kindOf, namesOf } from './tree.ts';
-import { checkOrdering } from './type-check.ts';
+import { checkOrdering } from './ordering.ts';
 import { clean, derived, either, isTainted, unknownValue, type Value } from './values.ts';
 import type { Walk } from './walk.ts';
 

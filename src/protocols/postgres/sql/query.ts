@@ -8,11 +8,11 @@ import { commonValue } from './expression.ts';
 import { fromClause } from './from.ts';
 import { fullName, objectKind, writtenName } from './relations.ts';
 import { findColumn, type Scope, withSources } from './scope.ts';
-import { targetColumns } from './targets.ts';
+import { starColumns, targetColumns } from './targets.ts';
 import { itemsOf, kindOf } from './tree.ts';
-import { checkOrdering } from './type-check.ts';
+import { checkOrdering } from './ordering.ts';
 import { type Column, unknownValue, type Value } from './values.ts';
-import { deeper, spend, type Walk } from './walk.ts';
+import { deeper, readLiteral, spend, type Walk } from './walk.ts';
 import { withClause } from './with.ts';
 
 /** The result of a query; undefined when its columns are not known. */
@@ -93,7 +93,7 @@ function byOutput(walk: Walk, node: Node, columns: readonly Column[]): Value | u
 
 function positionOf(walk: Walk, node: Node): number | undefined {
   if (!('A_Const' in node) || node.A_Const.ival === undefined) return undefined;
-  walk.env.literalsRead.any = true;
+  readLiteral(walk);
   return node.A_Const.ival.ival ?? 0;
 }
 
@@ -139,11 +139,16 @@ function distinct(walk: Walk, node: Node, columns: readonly Column[], scope: Sco
   }
 }
 
-function values(walk: Walk, lists: readonly Node[], scope: Scope): readonly Column[] {
+function values(walk: Walk, lists: readonly Node[], scope: Scope): readonly Column[] | undefined {
   const perColumn: Set<Value>[] = [];
   for (const list of lists) {
-    for (const [at, node] of itemsOf(list).entries()) {
-      const value = walk.entries.expression(walk, node, scope);
+    const row = itemsOf(list).flatMap((node): readonly (Value | undefined)[] => {
+      const star = starColumns(walk, node, scope);
+      if (star === 'no star') return [walk.entries.expression(walk, node, scope)];
+      return star?.map((column) => column.value) ?? [undefined];
+    });
+    for (const [at, value] of row.entries()) {
+      if (value === undefined) return undefined;
       const seen = perColumn[at];
       if (seen === undefined) perColumn.push(new Set([value]));
       else seen.add(value);

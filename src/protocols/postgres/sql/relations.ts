@@ -13,9 +13,6 @@ import { expanded, type Walk } from './walk.ts';
 /** Versions up to this one had their system views reviewed; those of later ones are walked. */
 const reviewedVersionMax = 190_000;
 
-/** Virtual generated columns are computed when they are read. */
-const virtualSince = 180_000;
-
 const kinds: Readonly<Record<RelationKind, string>> = {
   table: 'table',
   partitioned: 'table',
@@ -140,13 +137,10 @@ function readColumns(walk: Walk, relation: Relation): readonly Column[] | undefi
   const columns = tableColumns(walk, relation);
   checkPolicies(walk, relation, columns);
   checkFolding(walk, relation);
-  if (env.catalogue.serverVersion >= virtualSince) {
-    const computed = relation.columns.some(
-      (column, at) =>
-        column.generated !== undefined && isTainted(columns[at]?.value ?? unknownValue),
-    );
-    if (computed) facts.messagesMayLeak = true;
-  }
+  const computed = relation.columns.some(
+    (column, at) => column.isVirtual && isTainted(columns[at]?.value ?? unknownValue),
+  );
+  if (computed) facts.messagesMayLeak = true;
   return columns;
 }
 

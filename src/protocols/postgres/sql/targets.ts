@@ -23,7 +23,7 @@ export function targetColumns(
       continue;
     }
     const { name, val } = target.ResTarget;
-    const made = expanded(walk, val, scope);
+    const made = starColumns(walk, val, scope);
     if (made === 'no star') {
       const value = walk.entries.expression(walk, val, scope);
       columns.push({ name: name ?? columnName(walk, val), value });
@@ -36,8 +36,15 @@ export function targetColumns(
   return known ? columns : undefined;
 }
 
-/** The columns of `*`, `t.*` or `(row).*`; undefined when they are not known. */
-function expanded(walk: Walk, node: Node, scope: Scope): readonly Column[] | undefined | 'no star' {
+/**
+ * The columns of `*`, `t.*` or `(row).*`; undefined when they are not known, `no star` for what is
+ * one value.
+ */
+export function starColumns(
+  walk: Walk,
+  node: Node,
+  scope: Scope,
+): readonly Column[] | undefined | 'no star' {
   if ('ColumnRef' in node) {
     const fields = node.ColumnRef.fields ?? [];
     const last = fields.at(-1);

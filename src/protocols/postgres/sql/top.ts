@@ -167,7 +167,13 @@ function maintenance(walk: Walk, node: Node, row: StatementRow): Outcome {
         facts.object('table', writtenName(name), 'write');
         facts.partial(`relation ${writtenName(name)} is not in the catalogue`);
       } else
-        writeRelation(walk, relation, { event: 'truncate', all: true, columns: undefined, alone });
+        writeRelation(walk, relation, {
+          event: 'truncate',
+          all: true,
+          columns: undefined,
+          defaults: false,
+          alone,
+        });
     }
   } else if ('DropStmt' in node) {
     facts.effect('drop');

@@ -4,15 +4,15 @@
  * catalogue.
  */
 import type { CastInfo, Catalogue, FunctionInfo, Oid, TypeInfo } from './catalogue.ts';
-import { baseType } from './resolve-types.ts';
+import { unknownType } from './type-oids.ts';
 
 export interface Traits {
   /** Types that an implicit cast with unreviewed code starts from. */
   readonly implicitSources: ReadonlySet<Oid>;
   /** Casts with unreviewed code that a write to a column makes. */
   readonly assignments: readonly CastInfo[];
-  /** Types whose ordering or hashing runs unreviewed code. */
-  readonly orderings: ReadonlySet<Oid>;
+  /** Types whose ordering or hashing runs unreviewed code, and that code. */
+  readonly orderings: ReadonlyMap<Oid, readonly FunctionInfo[]>;
   /** Whether DDL runs functions. */
   readonly ddlTriggers: boolean;
 }
@@ -25,19 +25,34 @@ export function traitsOf(catalogue: Catalogue): Traits {
   const casts = catalogue
     .casts(undefined, undefined)
     .filter((cast) => !isSafeCast(catalogue, cast));
-  const classes = catalogue.operatorClasses.filter(
-    (one) => !one.functionOids.every((oid) => isSafe(catalogue.functionByOid(oid))),
-  );
   const traits: Traits = {
     implicitSources: new Set(
       casts.filter((cast) => cast.context === 'implicit').map((cast) => cast.source),
     ),
     assignments: casts.filter((cast) => cast.context !== 'explicit'),
-    orderings: new Set(classes.map((one) => one.typeOid)),
+    orderings: unsafeOrderings(catalogue),
     ddlTriggers: catalogue.eventTriggers.some((trigger) => trigger.enabled),
   };
   known.set(catalogue, traits);
   return traits;
+}
+
+/**
+ * Sorting and hashing use operator classes of these two methods; one that is not the default can be
+ * chosen too, when it has the operator that is compared by.
+ */
+function unsafeOrderings(catalogue: Catalogue): ReadonlyMap<Oid, readonly FunctionInfo[]> {
+  const found = new Map<Oid, FunctionInfo[]>();
+  for (const { method, typeOid, functionOids } of catalogue.operatorClasses) {
+    if (method !== 'btree' && method !== 'hash') continue;
+    const unsafe = functionOids.flatMap((oid) => {
+      const info = catalogue.functionByOid(oid);
+      return info === undefined || isSafe(info) ? [] : [info];
+    });
+    if (unsafe.length === 0) continue;
+    found.set(typeOid, [...(found.get(typeOid) ?? []), ...unsafe]);
+  }
+  return found;
 }
 
 /** Whether running it does nothing but give a result. */
@@ -106,29 +121,27 @@ function ownFunctions(catalogue: Catalogue, info: TypeInfo): string | undefined 
   return safe ? undefined : `${info.schema}.${info.name}`;
 }
 
-/** Whether comparing or hashing values of the type may run unreviewed code. */
-export function hasUnsafeOrdering(catalogue: Catalogue, type: Oid): boolean {
+/** The unreviewed code that comparing or hashing values of the type may run. */
+export function unsafeOrdering(catalogue: Catalogue, type: Oid): readonly FunctionInfo[] {
   const { orderings } = traitsOf(catalogue);
-  if (orderings.size === 0) return false;
-  if (type === 0) return true;
-  return reaches(catalogue, type, orderings, new Set());
+  if (orderings.size === 0 || type === unknownType) return [];
+  if (type === 0) return [...orderings.values()].flat();
+  const reached = new Set<Oid>();
+  reach(catalogue, type, reached);
+  return [...reached].flatMap((oid) => orderings.get(oid) ?? []);
 }
 
-function reaches(
-  catalogue: Catalogue,
-  type: Oid,
-  wanted: ReadonlySet<Oid>,
-  seen: Set<Oid>,
-): boolean {
-  if (wanted.has(type)) return true;
-  if (seen.has(type)) return false;
-  seen.add(type);
+/** The type and all types in it. */
+function reach(catalogue: Catalogue, type: Oid, reached: Set<Oid>): void {
+  if (type === 0 || reached.has(type)) return;
+  reached.add(type);
   const info = catalogue.typeByOid(type);
-  if (info === undefined) return type !== 705;
-  const inner = [info.elementOid, info.rangeSubtypeOid].filter((oid) => oid !== 0);
-  if (info.kind === 'domain') inner.push(baseType(catalogue, type));
-  if (info.kind === 'composite') {
-    inner.push(...(catalogue.relationByOid(info.relationOid)?.columns ?? []).map((c) => c.typeOid));
+  if (info === undefined) return;
+  reach(catalogue, info.elementOid, reached);
+  reach(catalogue, info.rangeSubtypeOid, reached);
+  reach(catalogue, info.baseOid, reached);
+  if (info.kind !== 'composite') return;
+  for (const column of catalogue.relationByOid(info.relationOid)?.columns ?? []) {
+    reach(catalogue, column.typeOid, reached);
   }
-  return inner.some((oid) => reaches(catalogue, oid, wanted, seen));
 }

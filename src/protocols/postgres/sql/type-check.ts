@@ -2,7 +2,7 @@
 import type { Oid } from './catalogue.ts';
 import { emptyScope, type Scope } from './scope.ts';
 import { walkText } from './texts.ts';
-import { hasUnsafeOrdering, unsafeType } from './traits.ts';
+import { unsafeType } from './traits.ts';
 import { clean } from './values.ts';
 import type { Walk } from './walk.ts';
 
@@ -32,11 +32,4 @@ export function checkType(walk: Walk, type: Oid): void {
 function constraintScope(base: Oid): Scope {
   const visible = [{ name: 'value', value: clean(base) }];
   return { ...emptyScope, sources: { items: [], visible, open: false } };
-}
-
-/** Notes what comparing, sorting or hashing values of `type` may run. */
-export function checkOrdering(walk: Walk, type: Oid): void {
-  if (hasUnsafeOrdering(walk.env.catalogue, type)) {
-    walk.facts.partial('an ordering of this database runs code that is not reviewed');
-  }
 }

@@ -23,7 +23,7 @@ import { textType } from './type-oids.ts';
 import { literalText, sameTree } from './tree.ts';
 import type { SessionChange, SqlStatement } from './types.ts';
 import { type Column, clean, cleanAny, type Value } from './values.ts';
-import type { Outcome, Walk } from './walk.ts';
+import { type Outcome, readLiteral, type Walk } from './walk.ts';
 
 export const noRows: Outcome = { output: [], copy: undefined };
 const notKnown: Outcome = { output: undefined, copy: undefined };
@@ -31,7 +31,7 @@ const notKnown: Outcome = { output: undefined, copy: undefined };
 /** EXPLAIN plans, and the planner runs functions that claim to be immutable; ANALYZE runs it all. */
 export function explain(walk: Walk, node: ExplainStmt): Outcome {
   const { facts } = walk;
-  walk.env.literalsRead.any = true;
+  readLiteral(walk);
   let runs = false;
   for (const option of node.options ?? []) {
     if (!('DefElem' in option)) runs = true;

@@ -34,6 +34,7 @@ export interface Environment {
   readonly subqueryNames: WeakMap<object, string>;
   /** Types that were looked at in this statement. */
   readonly checkedTypes: Set<Oid>;
+  readonly orderedTypes: Set<Oid>;
   /**
    * The tree of a text from the catalogue; undefined when it is not parsed yet, and then the
    * statement is walked again once it is. `null` when it cannot be parsed.
@@ -105,6 +106,12 @@ export class TooMuch extends Error {
     super(why);
     this.why = why;
   }
+}
+
+/** Notes that the analysis depends on the value of a literal of the statement's own text. */
+export function readLiteral(walk: Walk): void {
+  // Texts of the catalogue belong to the catalogue's version.
+  if (walk.expansion === 0) walk.env.literalsRead.any = true;
 }
 
 /** Counts one node. */

@@ -23,6 +23,8 @@ export interface WriteKind {
   readonly all: boolean;
   /** Columns that it sets; undefined when they are not known. */
   readonly columns: readonly string[] | undefined;
+  /** Whether columns may take their defaults. */
+  readonly defaults: boolean;
   /** True for a TRUNCATE without CASCADE, which fails rather than reach other tables. */
   readonly alone?: boolean;
 }
@@ -111,13 +113,15 @@ class Cascade {
       return;
     }
     if (action === 'cascade' && kind.event !== 'update') {
-      this.write(child, { event: kind.event, all: kind.all, columns: undefined }, depth + 1);
+      const { event, all } = kind;
+      this.write(child, { event, all, columns: undefined, defaults: false }, depth + 1);
       return;
     }
     const columns = child.columns
       .filter((column) => key.fromColumns.includes(column.attnum))
       .map((column) => column.name);
-    this.write(child, { event: 'update', all: kind.all, columns }, depth + 1);
+    const defaults = action === 'set-default';
+    this.write(child, { event: 'update', all: kind.all, columns, defaults }, depth + 1);
   }
 
   /** A write to a view is a write to what it is over, if it is not done by a rule or a trigger. */
@@ -160,7 +164,7 @@ class Cascade {
 
 /** Notes what the server evaluates when it writes a table's rows anew. */
 export function checkComputed(walk: Walk, relation: Relation): void {
-  const kind: WriteKind = { event: 'update', all: true, columns: undefined };
+  const kind: WriteKind = { event: 'update', all: true, columns: undefined, defaults: true };
   computed(walk, relation, kind, tableColumns(walk, relation));
 }
 
@@ -180,8 +184,9 @@ function computed(
   for (const column of relation.columns) {
     checkType(walk, column.typeOid);
     if (column.generated !== undefined) walkText(walk, column.generated, scope);
-    else if (column.default !== undefined && mayTakeDefault(kind, column.name)) {
-      walkText({ ...walk, inDefault: true }, column.default, scope);
+    else if (kind.defaults) {
+      const text = column.default ?? walk.env.catalogue.typeByOid(column.typeOid)?.default;
+      if (text !== undefined) walkText({ ...walk, inDefault: true }, text, scope);
     }
   }
   if (relation.partitionKey !== undefined) partitionKey(walk, relation.partitionKey, scope);
@@ -227,11 +232,6 @@ function runRule(walk: Walk, relation: Relation, rule: RuleStmt): void {
   for (const action of rule.actions ?? []) {
     inner.entries.statement(inner, action, { ...emptyScope, parent: scope });
   }
-}
-
-function mayTakeDefault(kind: WriteKind, column: string): boolean {
-  // For an insert the list holds what is given; the rest takes its default.
-  return kind.event === 'update' || kind.columns === undefined || !kind.columns.includes(column);
 }
 
 function touchesKey(

@@ -32,9 +32,9 @@ import { traitsOf } from './traits.ts';
 import { unknownType } from './type-oids.ts';
 import { kindOf } from './tree.ts';
 import { type Column, retyped, unknownValue, type Value, withTaint } from './values.ts';
-import { deeper, spend, type Walk } from './walk.ts';
+import { deeper, readLiteral, spend, type Walk } from './walk.ts';
 import { withClause } from './with.ts';
-import { writeRelation } from './write-effects.ts';
+import { type WriteKind, writeRelation } from './write-effects.ts';
 
 /** Values that a statement gives to columns of its target, by name. */
 type Assigned = Map<string, Value>;
@@ -98,7 +98,11 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
       assign(walk, target, assigned, names[at] ?? '?', column.value);
     }
   }
-  done(walk, node.relation, target, 'insert', { all: false, columns: [...assigned.keys()] });
+  done(walk, node.relation, target, 'insert', {
+    all: false,
+    columns: [...assigned.keys()],
+    defaults: true,
+  });
   const conflict = node.onConflictClause;
   if (conflict?.action === 'ONCONFLICT_UPDATE' || conflict?.infer !== undefined) {
     const excluded = rowItem('excluded', written(target, assigned));
@@ -116,6 +120,7 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
       done(walk, node.relation, target, 'update', {
         all: false,
         columns: [...targetNames(conflict.targetList)],
+        defaults: takesDefault(conflict.targetList),
       });
     }
   }
@@ -153,6 +158,7 @@ function update(walk: Walk, node: UpdateStmt, outer: Scope): readonly Column[] |
   done(walk, node.relation, target, 'update', {
     all: isEveryRow(walk, node.whereClause, target),
     columns: [...targetNames(node.targetList)],
+    defaults: takesDefault(node.targetList),
   });
   return returning(walk, node.returningClause, target, assigned, from, scope);
 }
@@ -166,6 +172,7 @@ function remove(walk: Walk, node: DeleteStmt, outer: Scope): readonly Column[] |
   done(walk, node.relation, target, 'delete', {
     all: isEveryRow(walk, node.whereClause, target),
     columns: undefined,
+    defaults: false,
   });
   return returning(walk, node.returningClause, target, new Map(), using, scope);
 }
@@ -194,9 +201,13 @@ function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | u
     const columns = [...targetNames(targetList)];
     if (commandType === 'CMD_UPDATE') {
       setColumns(walk, targetList ?? [], target, assigned, inside);
-      done(walk, node.relation, target, 'update', { all, columns });
+      done(walk, node.relation, target, 'update', {
+        all,
+        columns,
+        defaults: takesDefault(targetList),
+      });
     } else if (commandType === 'CMD_DELETE') {
-      done(walk, node.relation, target, 'delete', { all, columns: undefined });
+      done(walk, node.relation, target, 'delete', { all, columns: undefined, defaults: false });
     } else if (commandType === 'CMD_INSERT') {
       const names =
         columns.length > 0 ? columns : (target.relation?.columns.map((c) => c.name) ?? []);
@@ -212,6 +223,7 @@ function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | u
       done(walk, node.relation, target, 'insert', {
         all: false,
         columns: names.slice(0, values?.length ?? 0),
+        defaults: true,
       });
     } else if (commandType !== 'CMD_NOTHING') {
       walk.facts.partial('an action of MERGE is not analysed');
@@ -220,13 +232,26 @@ function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | u
   return returning(walk, node.returningClause, target, assigned, source, scope);
 }
 
+/** Whether a list of assignments has DEFAULT in it. */
+function takesDefault(nodes: readonly Node[] | undefined): boolean {
+  return (nodes ?? []).some((node) => {
+    const value = 'ResTarget' in node ? node.ResTarget.val : undefined;
+    const source =
+      value !== undefined && 'MultiAssignRef' in value ? value.MultiAssignRef.source : value;
+    if (source === undefined) return false;
+    if ('RowExpr' in source)
+      return source.RowExpr.args?.some((one) => 'SetToDefault' in one) === true;
+    return 'SetToDefault' in source;
+  });
+}
+
 /** Notes the write, with everything that it sets off. */
 function done(
   walk: Walk,
   name: RangeVar | undefined,
   target: Target,
   event: WriteEvent,
-  how: { readonly all: boolean; readonly columns: readonly string[] | undefined },
+  how: Omit<WriteKind, 'event'>,
 ): void {
   if (target.relation !== undefined) writeRelation(walk, target.relation, { event, ...how });
   else {
@@ -252,7 +277,7 @@ function isEveryRow(walk: Walk, condition: Node | undefined, target: Target): bo
     return relation?.columns.find((column) => column.name === name)?.notNull ?? false;
   };
   const literalRead = (): void => {
-    walk.env.literalsRead.any = true;
+    readLiteral(walk);
   };
   return plainTruth(condition, { neverNull, literalRead }) === true;
 }

@@ -1,0 +1,20 @@
+/** What comparing, sorting and hashing values may run: the code of a database's operator classes. */
+import { callAny } from './calls.ts';
+import type { Oid } from './catalogue.ts';
+import { unsafeOrdering } from './traits.ts';
+import { clean } from './values.ts';
+import type { Walk } from './walk.ts';
+
+/** Notes it. Values are not followed into a comparison: it gives no more than an order. */
+export function checkOrdering(walk: Walk, type: Oid): void {
+  const { orderedTypes } = walk.env;
+  if (orderedTypes.has(type)) return;
+  orderedTypes.add(type);
+  for (const info of unsafeOrdering(walk.env.catalogue, type)) {
+    callAny(
+      walk,
+      [info],
+      info.argTypes.map((one) => clean(one)),
+    );
+  }
+}
