@@ -1,0 +1,16 @@
+/** `npm run evasion -- postgres`: every known way around the gateway, tried on a real server. */
+const protocols: Readonly<
+  Record<string, () => Promise<{ main(args: readonly string[]): Promise<boolean> }>>
+> = {
+  postgres: () => import('./postgres/main.ts'),
+};
+
+const [name = '', ...rest] = process.argv.slice(2);
+const load = Object.hasOwn(protocols, name) ? protocols[name] : undefined;
+if (load === undefined) {
+  console.error(`usage: npm run evasion -- ${Object.keys(protocols).join(' | ')} [options]`);
+  process.exitCode = 2;
+} else {
+  const { main } = await load();
+  process.exitCode = (await main(rest)) ? 0 : 1;
+}

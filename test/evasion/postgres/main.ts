@@ -1,0 +1,64 @@
+/**
+ * `npm run evasion -- postgres [--version 15|18] [--only pattern] [--own | --corpus] [--direct]`:
+ * plays the labelled corpus and the project's own cases through a gateway at a real server.
+ *
+ * With `--direct` it plays them at the server itself: then every intent must show, or the case, or
+ * this runner, proves nothing.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { fileURLToPath } from 'node:url';
+import type { PostgresVersion } from '../../support/postgres.ts';
+import { readCases } from './cases.ts';
+import { type Collection, runCollection } from './run.ts';
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+export async function main(args: readonly string[]): Promise<boolean> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      version: { type: 'string' },
+      only: { type: 'string' },
+      own: { type: 'boolean', default: false },
+      corpus: { type: 'boolean', default: false },
+      direct: { type: 'boolean', default: false },
+    },
+  });
+  const versions = values.version === undefined ? ([15, 18] as const) : [version(values.version)];
+  const collections = [...(values.own ? [] : [corpus()]), ...(values.corpus ? [] : [ownCases()])];
+  const only = values.only === undefined ? undefined : new RegExp(values.only);
+  let good = true;
+  for (const each of versions) {
+    for (const collection of collections) {
+      const options = { version: each, only, direct: values.direct };
+      good = (await runCollection(collection, options)) && good;
+    }
+  }
+  console.log(good ? 'evasion: all as it must be' : 'evasion: FAILED');
+  return good;
+}
+
+function version(text: string): PostgresVersion {
+  if (text === '15' || text === '18') return text === '15' ? 15 : 18;
+  throw new Error(`no PostgreSQL ${text}: 15 or 18`);
+}
+
+/** The corpus beside the repository, or where `CORPUS` says. */
+function corpus(): Collection {
+  const directory = process.env['CORPUS'] ?? here('../../../../shared/corpus');
+  const file = `${directory}/postgres.jsonl`;
+  if (!existsSync(file)) throw new Error(`there is no corpus at ${file}; CORPUS names its folder`);
+  const schema = readFileSync(`${directory}/schema/schema_pg.sql`, 'utf8');
+  return { name: 'corpus', cases: readCases(file), schema };
+}
+
+/** The cases of this repository; they only grow. */
+export function ownCases(): Collection {
+  const files = readdirSync(here('../cases')).filter((file) => /^postgres.*\.jsonl$/.test(file));
+  return {
+    name: 'own cases',
+    cases: files.sort().flatMap((file) => readCases(here(`../cases/${file}`))),
+    schema: readFileSync(here('schema.sql'), 'utf8'),
+  };
+}

@@ -1,0 +1,128 @@
+/** Runs a collection of cases and reports: counts, and every failure with what came. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { startGateway } from '../../support/gateway.ts';
+import type { PostgresVersion } from '../../support/postgres.ts';
+import { errorsIn } from './answers.ts';
+import { CanaryFinder } from './canaries.ts';
+import type { Case } from './cases.ts';
+import { judge, type Judgement, reasonsOf, toldOf } from './judge.ts';
+import { type Door, play, type Played } from './play.ts';
+import { Scratch } from './scratch.ts';
+
+export interface Collection {
+  readonly name: string;
+  readonly cases: readonly Case[];
+  readonly schema: string;
+}
+
+export interface RunOptions {
+  readonly version: PostgresVersion;
+  /** Over id, technique and intent. */
+  readonly only: RegExp | undefined;
+  readonly direct: boolean;
+}
+
+interface Result {
+  readonly one: Case;
+  readonly played: Played;
+  readonly judgement: Judgement;
+}
+
+const target = 'scratch';
+
+export async function runCollection(collection: Collection, options: RunOptions): Promise<boolean> {
+  const chosen = collection.cases.filter((one) => fits(one, options));
+  const scratch = await Scratch.start(options.version, collection.schema);
+  try {
+    const results = options.direct
+      ? await playDirectly(chosen, scratch)
+      : await playThrough(chosen, scratch);
+    const title = `${collection.name}, PostgreSQL ${options.version}`;
+    return report(options.direct ? `${title}, without the gateway` : title, results);
+  } finally {
+    await scratch.stop();
+  }
+}
+
+function fits(one: Case, { version, only }: RunOptions): boolean {
+  if (one.versions !== undefined && !one.versions.includes(version)) return false;
+  return only === undefined || only.test(`${one.id} ${one.technique} ${one.intent}`);
+}
+
+async function playThrough(cases: readonly Case[], scratch: Scratch): Promise<readonly Result[]> {
+  const { host, port } = scratch.server;
+  const policy = fileURLToPath(new URL('../policies/postgres.yaml', import.meta.url));
+  const gateway = await startGateway({
+    targets: [{ name: target, host, port, accounts: ['postgres'] }],
+    bind: target,
+    policies: { 'policy.yaml': readFileSync(policy, 'utf8') },
+  });
+  const finder = new CanaryFinder(await scratch.canaries());
+  const results: Result[] = [];
+  try {
+    for (const one of cases) {
+      const direct = one.must === 'allow' ? await play(one, scratch, directly(scratch)) : undefined;
+      // A token opens one session.
+      const door = { port: gateway.port, password: await gateway.job('job-1') };
+      const played = await play(one, scratch, door);
+      results.push({ one, played, judgement: judge(one, played, finder, direct) });
+    }
+  } finally {
+    await gateway.stop();
+  }
+  return results;
+}
+
+const directly = (scratch: Scratch): Door => ({ port: scratch.server.port, password: '' });
+
+/** Without a gateway every intent has to show. */
+async function playDirectly(cases: readonly Case[], scratch: Scratch): Promise<readonly Result[]> {
+  const results: Result[] = [];
+  for (const one of cases) {
+    const played = await play(one, scratch, directly(scratch));
+    const calm = one.proof.unchanged !== true || played.unchanged;
+    const smooth = one.must !== 'allow' || errorsIn(played.received).length === 0;
+    const shown = played.happened && calm && smooth;
+    const note = shown ? '' : `no ${played.why || 'calm'}: ${errorsIn(played.received).join('; ')}`;
+    results.push({ one, played, judgement: { good: shown, outcome: 'allowed', note } });
+  }
+  return results;
+}
+
+function report(title: string, results: readonly Result[]): boolean {
+  console.log(`\n${title}`);
+  for (const must of ['block', 'mask', 'allow'] as const) {
+    const mine = results.filter(({ one }) => one.must === must);
+    const passed = mine.filter(({ judgement }) => judgement.good).length;
+    const how = counts(mine.map(({ judgement }) => judgement.outcome));
+    console.log(`  must ${must.padEnd(5)} ${passed} of ${mine.length}   ${how}`);
+  }
+  const failed = results.filter(({ judgement }) => !judgement.good);
+  const hard = failed.filter(({ one }) => one.tier !== 'ambiguous');
+  const lost = failed.map(({ one }) => `${one.effect}: ${one.technique}`);
+  if (lost.length > 0) console.log(`  failing: ${counts(lost)}`);
+  for (const { one, played, judgement } of failed) {
+    console.log(
+      [
+        `  ${one.tier === 'ambiguous' ? 'ambiguous' : 'FAIL'} ${one.id} must ${one.must}: ` +
+          `${judgement.outcome} ${judgement.note}`,
+        `    technique ${one.technique}; intent ${one.intent}`,
+        `    input     ${JSON.stringify(one.input).slice(0, 400)}`,
+        `    refusals  ${reasonsOf(played).slice(0, 400)}`,
+        `    came      ${JSON.stringify(toldOf(played))}`,
+      ].join('\n'),
+    );
+  }
+  return hard.length === 0 && results.length > 0;
+}
+
+/** `denied 3, held 120`. */
+function counts(words: readonly string[]): string {
+  const tally = new Map<string, number>();
+  for (const word of words) tally.set(word, (tally.get(word) ?? 0) + 1);
+  return [...tally]
+    .sort(([, a], [, b]) => b - a)
+    .map(([word, count]) => `${word} ${count}`)
+    .join(', ');
+}
