@@ -16,7 +16,8 @@ export const isLetter: number = isLower | isUpper;
 /** Letters of any script and digits: what tokens are made of. */
 export const isWord: number = isDigit | isLower | isUpper | isHigh;
 
-const classes: Uint8Array = new Uint8Array(256);
+/** The classes of each byte, for loops in which a call is too much. */
+export const classes: Uint8Array = new Uint8Array(256);
 for (let byte = 0; byte < 256; byte += 1) {
   const character = String.fromCharCode(byte);
   let bits = 0;

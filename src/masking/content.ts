@@ -22,6 +22,7 @@ export interface ContentOptions {
 }
 
 const ESCAPE = 0x1b;
+const OUTPUT_KEPT_MAX = 1024 * 1024;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const redacted: Uint8Array = encoder.encode(REDACTED);
@@ -32,6 +33,7 @@ const redact: Transform = { kind: 'redact' };
 export class Content implements ContentScanner {
   readonly #options: ContentOptions;
   readonly #examiner: Examiner;
+  readonly #out: Output = new Output();
   /** The tags of `redact`, by detector number. */
   readonly #tags: readonly Uint8Array[] = detectors.map(({ entity }) =>
     encoder.encode(`[${entity}]`),
@@ -98,7 +100,8 @@ export class Content implements ContentScanner {
 
   /** The text between `start` and `end` with its findings replaced; those outside are ignored. */
   #splice(bytes: Uint8Array, start: number, end: number): Uint8Array {
-    const out = new Output(end - start);
+    const out = this.#out;
+    out.clear();
     let from = start;
     for (let index = 0; index < this.#examiner.count; index += 1) {
       const at = Math.max(start, this.#examiner.start(index));
@@ -119,7 +122,8 @@ export class Content implements ContentScanner {
 
   /** As {@link Content.splice}, but every replacement stays in the token that it is in. */
   #json(bytes: Uint8Array, start: number, end: number): Uint8Array {
-    const out = new Output(end - start);
+    const out = this.#out;
+    out.clear();
     let from = start;
     const places = jsonPlaces(bytes, start, end);
     if (places === undefined) return this.#splice(bytes, start, end);
@@ -176,24 +180,30 @@ function jsonText(text: Uint8Array): Uint8Array {
   return text;
 }
 
-/** Bytes that grow. */
+/** Bytes that grow; one for all cells, so that a masked cell costs one allocation. */
 class Output {
-  #bytes: Uint8Array;
+  #bytes: Uint8Array = new Uint8Array(4_096);
   #length: number = 0;
 
-  constructor(expected: number) {
-    this.#bytes = new Uint8Array(expected + 64);
+  clear(): void {
+    this.#length = 0;
+    // A large cell must not keep its memory.
+    if (this.#bytes.length > OUTPUT_KEPT_MAX) this.#bytes = new Uint8Array(4_096);
   }
 
   put(bytes: Uint8Array, start: number, end: number): void {
-    if (end <= start) return;
-    const needed = this.#length + end - start;
+    const count = end - start;
+    if (count <= 0) return;
+    const needed = this.#length + count;
     if (needed > this.#bytes.length) {
       const grown = new Uint8Array(2 * needed);
       grown.set(this.#bytes.subarray(0, this.#length));
       this.#bytes = grown;
     }
-    this.#bytes.set(bytes.subarray(start, end), this.#length);
+    if (count > 64) this.#bytes.set(bytes.subarray(start, end), this.#length);
+    else {
+      for (let i = 0; i < count; i += 1) this.#bytes[this.#length + i] = bytes[start + i] ?? 0;
+    }
     this.#length = needed;
   }
 
@@ -209,6 +219,6 @@ class Output {
   }
 
   take(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length);
+    return this.#bytes.slice(0, this.#length);
   }
 }

@@ -2,9 +2,9 @@
  * The words before a value: "NHS number", "mi DNI es", `ssn=`. Looks back over a few words of the
  * same line and asks the dictionary which kinds they name.
  */
-import { classOf, isDigit, isHigh, isLetter, isUpper, isWord } from './bytes.ts';
+import { classes, isHigh, isLetter, isLower, isUpper, isWord } from './bytes.ts';
 import { detectors } from './detectors/table.ts';
-import { baseLetters, hashStart, hashStep, phrasesByHash } from './dictionary.ts';
+import { baseLetters, hashStart, hashStep, mayEndPhrase, phrasesByHash } from './dictionary.ts';
 import type { Scan } from './scan.ts';
 
 const LOOK_BACK_BYTES = 64;
@@ -22,7 +22,8 @@ export class Context {
   readonly #strength: Uint8Array = new Uint8Array(detectors.length);
   readonly #wordStarts: Int32Array = new Int32Array(WORDS_MAX);
   readonly #wordEnds: Int32Array = new Int32Array(WORDS_MAX);
-  #isEmpty: boolean = true;
+  /** Whether nothing is named at all: the usual case. */
+  isEmpty: boolean = true;
 
   /** How far the words before the place of {@link read} speak for `detector`. */
   of(detector: number): number {
@@ -31,16 +32,18 @@ export class Context {
 
   /** Reads the words before `at`, and what the column says. */
   read(scan: Scan, at: number): void {
-    if (!this.#isEmpty) this.#strength.fill(noContext);
-    this.#isEmpty = true;
-    for (const { detector, weak } of scan.plan.hints(scan.hint).hints) {
-      this.#note(detector, weak);
+    if (!this.isEmpty) this.#strength.fill(noContext);
+    this.isEmpty = true;
+    if (scan.hint !== 0) {
+      for (const { detector, weak } of scan.plan.hints(scan.hint).hints) {
+        this.#note(detector, weak);
+      }
     }
     if (at > scan.start) this.#readWords(scan, at);
   }
 
   #note(detector: number, weak: boolean): void {
-    this.#isEmpty = false;
+    this.isEmpty = false;
     const strength = weak ? weakContext : strongContext;
     if ((this.#strength[detector] ?? 0) < strength) this.#strength[detector] = strength;
   }
@@ -54,18 +57,22 @@ export class Context {
     let near = WORDS_MAX;
     let here = at;
     while (here > from && count < WORDS_MAX) {
-      const byte = bytes[here - 1] ?? 0;
-      if (byte === 10) break;
-      if ((classOf(bytes, here - 1) & isWord) === 0) {
+      let kind = classes[bytes[here - 1] ?? 0] ?? 0;
+      if ((kind & isWord) === 0) {
+        if (bytes[here - 1] === 10) break;
         here -= 1;
         continue;
       }
       const end = here;
-      let kinds = 0;
-      while (here > from && (classOf(bytes, here - 1) & isWord) !== 0) {
-        // A change of case starts a word: `customerSsn=`.
-        if (end - here > 0 && isHump(bytes, here - 1)) break;
-        kinds |= classOf(bytes, here - 1);
+      let kinds = kind;
+      here -= 1;
+      while (here > from) {
+        const before = classes[bytes[here - 1] ?? 0] ?? 0;
+        // A capital after a small letter starts a word: `customerSsn=`.
+        const isHump = (before & isLower) !== 0 && (kind & isUpper) !== 0;
+        if ((before & isWord) === 0 || isHump) break;
+        kind = before;
+        kinds |= before;
         here -= 1;
       }
       if ((kinds & (isLetter | isHigh)) === 0) {
@@ -81,11 +88,19 @@ export class Context {
   }
 
   #matchPhrases(scan: Scan, count: number, near: number): void {
+    const { bytes } = scan;
     for (let last = 0; last < Math.min(count, near); last += 1) {
+      const end = hashWord(
+        bytes,
+        this.#wordStarts[last] ?? 0,
+        this.#wordEnds[last] ?? 0,
+        hashStart,
+      );
+      if (!mayEndPhrase(end)) continue;
       for (let words = 1; words <= PHRASE_WORDS && last + words <= count; words += 1) {
         let hash = hashStart;
         for (let word = last + words - 1; word >= last; word -= 1) {
-          hash = hashWord(scan.bytes, this.#wordStarts[word] ?? 0, this.#wordEnds[word] ?? 0, hash);
+          hash = hashWord(bytes, this.#wordStarts[word] ?? 0, this.#wordEnds[word] ?? 0, hash);
         }
         const hints = phrasesByHash.get(hash);
         if (hints === undefined) continue;
@@ -94,14 +109,6 @@ export class Context {
       scan.spend(16);
     }
   }
-}
-
-/** Whether a lower-case letter stands at `at` and an upper-case one after it. */
-function isHump(bytes: Uint8Array, at: number): boolean {
-  return (
-    (classOf(bytes, at) & (isUpper | isDigit | isHigh)) === 0 &&
-    (classOf(bytes, at + 1) & isUpper) !== 0
-  );
 }
 
 /** Goes on hashing with a word, folded as the dictionary's phrases are. */

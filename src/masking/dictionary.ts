@@ -171,6 +171,40 @@ export const phrasesByHash: ReadonlyMap<number, readonly Hint[]> = new Map(
   ]),
 );
 
+const ENDINGS = 8 * 1024;
+/** One bit for the hash of every word, or words written as one, with which a phrase can end. */
+const endings: Uint8Array = new Uint8Array(ENDINGS);
+for (const detector of detectors) {
+  for (const written of detector.names?.split(', ') ?? []) {
+    const words = foldName(written.replace(/^=|[$?]+$/g, '')).split(' ');
+    words.forEach((_, from) => {
+      endings[hashOf(words.slice(from).join('')) & (ENDINGS - 1)] = 1;
+    });
+  }
+}
+
+/** Whether a phrase may end with the word of this hash. Seldom true of other words. */
+export const mayEndPhrase = (hash: number): boolean => endings[hash & (ENDINGS - 1)] === 1;
+
+/** The last three bytes of every key that says something, as far as they are letters of ASCII. */
+export function keyEndings(): readonly (readonly [number, number, number])[] {
+  const words = new Set<string>(TAILS);
+  for (const word of VERSIONS) words.add(word);
+  for (const detector of detectors) {
+    for (const written of detector.names?.split(', ') ?? []) {
+      words.add(foldName(written.replace(/^=|[$?]+$/g, '')).replaceAll(' ', ''));
+    }
+  }
+  return [...words].flatMap((word) => {
+    // A key of two letters ends with what stands before it; these are the usual signs.
+    const padded = word.length > 2 ? [word] : [...' "\'_.,{[(&?;\n\0-'].map((sign) => sign + word);
+    return padded.map((text): [number, number, number] => {
+      const [a = 0, b = 0, c = 0] = new TextEncoder().encode(text).slice(-3);
+      return [a, b, c];
+    });
+  });
+}
+
 /** Phrases of the detectors whose names are anchors, as written. */
 export function followPhrases(): readonly { readonly words: string; readonly detector: number }[] {
   return detectors.flatMap((detector, index) =>

@@ -15,8 +15,8 @@ import {
 import { KeyFinder } from './keys.ts';
 import { findColons, findIpv4 } from './network.ts';
 import { findNameBefore } from './people.ts';
-import { findPhone } from './phone.ts';
-import { indexOf, type Plan } from './plan.ts';
+import { PhoneFinder } from './phone.ts';
+import { countKey, indexOf, type Plan } from './plan.ts';
 import { Scan } from './scan.ts';
 import { matchShape } from './shape.ts';
 import { TokenFinder } from './tokens.ts';
@@ -43,6 +43,7 @@ export class Finder {
   readonly tokens: TokenFinder = new TokenFinder();
   readonly #keys: KeyFinder = new KeyFinder();
   readonly #words: WordFinder = new WordFinder();
+  readonly #phones: PhoneFinder = new PhoneFinder();
 
   constructor(plan: Plan) {
     this.scan = new Scan(plan);
@@ -119,25 +120,44 @@ export class Finder {
     const { scan } = this;
     const wantsPhone = scan.plan.enabled[phone] === 1;
     const wantsIp = scan.plan.enabled[ip] === 1 && !scan.plan.hints(scan.hint).isVersion;
-    let at = from;
-    let done = from;
-    while (at < scan.end) {
-      this.#token(at);
+    if (scan.hint === 0 && from === scan.start && this.#isBareNumber()) return;
+    let at = skipTimestamp(scan, from);
+    let done = at;
+    // The kernel's group goes on over any number of signs, so this does too.
+    for (at = nextRun(scan, at); at >= 0; at = nextRun(scan, at)) {
       let end = at;
       while (end < scan.end && (classOf(scan.bytes, end) & isDigit) !== 0) end += 1;
+      if (!scan.spend(end - at + 8)) return;
+      const known = scan.count;
       if (wantsIp && end - at <= 3 && scan.byte(end) === 46) findIpv4(scan, at, ip);
-      if (wantsPhone && at >= done) done = Math.max(done, findPhone(scan, at, phone, this.tokens));
-      if (!scan.spend(end - at + 4)) return;
+      const isDotted = scan.byte(end) === 46 && scan.byte(end + 2) === 46;
+      if (isDotted && (classOf(scan.bytes, end + 1) & isDigit) !== 0) {
+        // `120.0.6099.71`: a version, or the address that it was just taken for.
+        at = dottedEnd(scan, end);
+        continue;
+      }
+      this.#token(at);
+      // What is an identifier is no telephone number too.
+      if (scan.count > known) done = Math.max(done, scan.ends[scan.count - 1] ?? 0);
+      if (wantsPhone && at >= done) {
+        done = Math.max(done, this.#phones.find(scan, at, phone, this.tokens));
+      }
       at = end;
-      while (at - end < 2 && isBetween(scan, at)) at += 1;
-      if ((classOf(scan.bytes, at) & isDigit) === 0) return;
     }
+  }
+
+  /** Whether the value is a number and nothing else, of a length that means nothing by itself. */
+  #isBareNumber(): boolean {
+    const { bytes, start, end, plan } = this.scan;
+    const length = end - start;
+    if (length > 19 || plan.byCount.free[countKey(length, length)] !== undefined) return false;
+    for (let at = start; at < end; at += 1) if ((classOf(bytes, at) & isDigit) === 0) return false;
+    return bytes[start] !== 48;
   }
 
   #token(at: number): void {
     const { scan } = this;
     for (const { shape, detector } of scan.plan.atTokens) {
-      scan.spend(2);
       const end = matchShape(shape, scan.bytes, at, scan.end);
       if (end > 0 && scan.isEnd(end) && scan.isStart(at)) scan.add(at, end, detector, 0.98);
     }
@@ -157,4 +177,40 @@ export class Finder {
 function isBetween(scan: Scan, at: number): boolean {
   const byte = scan.byte(at);
   return (classOf(scan.bytes, at) & isJoint) !== 0 || byte === 40 || byte === 41;
+}
+
+/** The next digit at or after `at` with only signs of a group between; -1 when the group ends. */
+function nextRun(scan: Scan, at: number): number {
+  let here = at;
+  while (here < scan.end && isBetween(scan, here)) here += 1;
+  scan.spend(here - at);
+  return here < scan.end && (classOf(scan.bytes, here) & isDigit) !== 0 ? here : -1;
+}
+
+/** The end of digits and dots. */
+function dottedEnd(scan: Scan, at: number): number {
+  let end = at;
+  while (end < scan.end && ((classOf(scan.bytes, end) & isDigit) !== 0 || scan.byte(end) === 46)) {
+    end += 1;
+  }
+  scan.spend(end - at);
+  return end;
+}
+
+const isDash = (scan: Scan, at: number): boolean => scan.byte(at) === 45;
+
+/** `2025-04-08`, also with a time: nothing that is looked for by digits. */
+function skipTimestamp(scan: Scan, at: number): number {
+  const century = scan.byte(at) * 256 + scan.byte(at + 1);
+  // 19 and 20.
+  if ((century !== 0x3139 && century !== 0x3230) || !isDash(scan, at + 4)) return at;
+  if (!isDash(scan, at + 7) || !scan.isStart(at)) return at;
+  for (const digit of [2, 3, 5, 6, 8, 9]) {
+    if ((classOf(scan.bytes, at + digit) & isDigit) === 0) return at;
+  }
+  const after = scan.byte(at + 10);
+  // A hyphen would make it a longer identifier.
+  if (after === 45 || (classOf(scan.bytes, at + 10) & isDigit) !== 0) return at;
+  if (after !== 32 || scan.byte(at + 13) !== 58) return at + 10;
+  return at + 13;
 }

@@ -112,7 +112,11 @@ function endsOf(scan: Scan, value: Extent, kinds: readonly number[]): number[] {
   const ends: number[] = [];
   if (kinds.includes(person)) ends.push(nameEnd(scan, value.start, 1));
   if (kinds.includes(address)) ends.push(addressEnd(scan, value.start));
-  ends.push(fieldEnd(scan, value.start), value.end);
+  // Secrets have no spaces in them.
+  if (!kinds.every((kind) => detectors[kind]?.groups.includes('secret') === true)) {
+    ends.push(fieldEnd(scan, value.start));
+  }
+  ends.push(value.end);
   return ends;
 }
 

@@ -11,10 +11,9 @@ const DOT = 46;
  * loopback, documentation, multicast, masks, or part of a version.
  */
 export function findIpv4(scan: Scan, at: number, detector: number): boolean {
-  if (!isIpv4Start(scan, at)) return false;
-  const parts: number[] = [];
   let here = at;
-  while (parts.length < 4) {
+  let address = 0;
+  for (let part = 0; part < 4; part += 1) {
     const from = here;
     let value = 0;
     while (here - from < 4 && (classOf(scan.bytes, here) & isDigit) !== 0 && here < scan.end) {
@@ -22,8 +21,8 @@ export function findIpv4(scan: Scan, at: number, detector: number): boolean {
       here += 1;
     }
     if (here === from || value > 255 || (here - from > 1 && scan.byte(from) === 48)) return false;
-    parts.push(value);
-    if (parts.length < 4) {
+    address = address * 256 + value;
+    if (part < 3) {
       if (scan.byte(here) !== DOT) return false;
       here += 1;
     }
@@ -34,7 +33,7 @@ export function findIpv4(scan: Scan, at: number, detector: number): boolean {
   if (!scan.isEnd(here) || next === 95 || (next === DOT && scan.isEnd(here + 1) === false))
     return false;
   if (next === DASH && !scan.isEnd(here + 1)) return false;
-  if (isSpecialIpv4(parts)) return false;
+  if (isSpecialIpv4(address) || !isIpv4Start(scan, at)) return false;
   scan.add(at, here, detector, 0.85);
   return true;
 }
@@ -44,36 +43,47 @@ function isIpv4Start(scan: Scan, at: number): boolean {
   const before = scan.byte(at - 1);
   if (!scan.isStart(at) || before === DOT || before === DASH || before === 95) return false;
   if (before === 47 && (classOf(scan.bytes, at - 2) & isWord) !== 0) return false;
+  if (at - scan.start < 2) return true;
   let end = at - 1;
   while (end > scan.start && !isLetterAt(scan, end - 1) && at - end < 4) end -= 1;
   let start = end;
   while (start > scan.start && isLetterAt(scan, start - 1) && end - start < 10) start -= 1;
-  const word = scan.latin1(start, end).toLowerCase();
-  return !/^(v|ver|version|build|firmware|fw|release|rev|revision|rv)$/.test(word);
+  return start === end || !VERSION_WORDS.has(scan.latin1(start, end).toLowerCase());
 }
+
+const VERSION_WORDS: ReadonlySet<string> = new Set(
+  'v ver version build firmware fw release rev revision rv'.split(' '),
+);
 
 function isLetterAt(scan: Scan, at: number): boolean {
   const byte = scan.byte(at) | 0x20;
   return byte >= 97 && byte <= 122;
 }
 
-function isSpecialIpv4(parts: readonly number[]): boolean {
-  const [a = 0, b = 0, c = 0, d = 0] = parts;
-  return (
-    a === 0 ||
-    a === 10 ||
-    a === 127 ||
-    a >= 224 ||
-    (a === 100 && b >= 64 && b < 128) ||
-    (a === 169 && b === 254) ||
-    (a === 172 && b >= 16 && b < 32) ||
-    (a === 192 && b === 168) ||
-    (a === 192 && b === 0 && c <= 2) ||
-    (a === 198 && (b === 18 || b === 19)) ||
-    (a === 198 && b === 51 && c === 100) ||
-    (a === 203 && b === 0 && c === 113) ||
-    (b === 0 && c === 0 && d === 0)
-  );
+/** Networks that name nobody (RFC 6890 and its like), as first address and prefix length. */
+const SPECIAL: readonly (readonly [number, number])[] = (
+  [
+    [0, 0, 0, 8],
+    [10, 0, 0, 8],
+    [100, 64, 0, 10],
+    [127, 0, 0, 8],
+    [169, 254, 0, 16],
+    [172, 16, 0, 12],
+    [192, 0, 0, 24],
+    [192, 0, 2, 24],
+    [192, 168, 0, 16],
+    [198, 18, 0, 15],
+    [198, 51, 100, 24],
+    [203, 0, 113, 24],
+    [224, 0, 0, 3],
+  ] as const
+).map(([a, b, c, bits]) => [((a * 256 + b) * 256 + c) * 256, 2 ** (32 - bits)]);
+
+function isSpecialIpv4(address: number): boolean {
+  // `2.0.0.0` is a version.
+  if (address % 0x1000000 === 0) return true;
+  for (const [first, size] of SPECIAL) if (address >= first && address < first + size) return true;
+  return false;
 }
 
 /** Adds the IPv6 or MAC address around the colon or hyphen at `at`. */

@@ -33,46 +33,119 @@ const OPEN = 40;
 const CLOSE = 41;
 const SPACE = 32;
 
-/** The digits of a candidate in groups. */
-interface Groups {
-  readonly sizes: number[];
-  readonly ends: number[];
-  readonly digits: string;
-}
+const PREFIX_DIGITS = 7;
 
-/**
- * Adds the telephone number whose first digit is at `at`.
- *
- * @returns its end, or -1.
- */
-export function findPhone(scan: Scan, at: number, detector: number, tokens: TokenFinder): number {
-  if (!scan.isStart(at)) return -1;
-  let start = at;
-  if (scan.byte(start - 1) === OPEN) start -= 1;
-  const hasPlus = scan.byte(start - 1) === PLUS;
-  if (hasPlus) start -= 1;
-  if (hasPlus && !scan.isStart(start)) return -1;
-  const groups = readGroups(scan, at);
-  scan.spend(groups.digits.length + 8);
-  if (groups.digits.length < 7) return -1;
-  const isInternational = hasPlus || groups.digits.startsWith('00');
-  let length = isInternational
-    ? internationalGroups(groups, hasPlus)
-    : freeGroups(scan, start, groups);
-  let confidence = hasPlus ? 0.9 : 0.8;
-  if (length === 0 && (scan.hint !== 0 || at > scan.start)) {
-    tokens.context.read(scan, start);
-    if (tokens.context.of(detector) !== strongContext) return -1;
-    length = groups.sizes.length;
-    if (groups.digits.length > 15 || !isAlone(scan, start, groups.ends[length - 1] ?? at))
-      return -1;
-    confidence = 0.85;
+/** Finds telephone numbers; one per scanner. */
+export class PhoneFinder {
+  readonly #sizes: Int32Array = new Int32Array(GROUPS_MAX);
+  readonly #ends: Int32Array = new Int32Array(GROUPS_MAX);
+  #groups: number = 0;
+  #digits: number = 0;
+  /** The first seven digits as a number. */
+  #prefix: number = 0;
+
+  /**
+   * Adds the telephone number whose first digit is at `at`.
+   *
+   * @returns its end, or -1.
+   */
+  find(scan: Scan, at: number, detector: number, tokens: TokenFinder): number {
+    if (!scan.isStart(at)) return -1;
+    let start = at;
+    if (scan.byte(start - 1) === OPEN) start -= 1;
+    const hasPlus = scan.byte(start - 1) === PLUS;
+    if (hasPlus) start -= 1;
+    if (hasPlus && !scan.isStart(start)) return -1;
+    this.#read(scan, at);
+    scan.spend(this.#digits + 8);
+    if (this.#digits < 7) return -1;
+    // 00 as the prefix of international calls.
+    const isInternational = hasPlus || (this.#prefix < 100_000 && scan.byte(at + 1) === 48);
+    let count = isInternational
+      ? this.#internationalGroups(hasPlus ? 0 : 2)
+      : this.#freeGroups(scan, start);
+    let confidence = hasPlus ? 0.9 : 0.8;
+    if (count === 0) {
+      if (tokens.contextOf(scan, start, detector) !== strongContext || this.#digits > 15) return -1;
+      count = this.#groups;
+      if (!isAlone(scan, start, this.#ends[count - 1] ?? at)) return -1;
+      confidence = 0.85;
+    }
+    const end = withExtension(scan, this.#ends[count - 1] ?? at);
+    if (!scan.isEnd(end)) return -1;
+    scan.add(start, end, detector, confidence);
+    return end;
   }
-  if (length === 0) return -1;
-  const end = withExtension(scan, groups.ends[length - 1] ?? at);
-  if (!scan.isEnd(end)) return -1;
-  scan.add(start, end, detector, confidence);
-  return end;
+
+  #read(scan: Scan, at: number): void {
+    let here = at;
+    this.#groups = 0;
+    this.#digits = 0;
+    this.#prefix = 0;
+    while (this.#groups < GROUPS_MAX && this.#digits < DIGITS_MAX) {
+      const from = here;
+      while (
+        here < scan.end &&
+        (classOf(scan.bytes, here) & isDigit) !== 0 &&
+        here - from < DIGITS_MAX
+      ) {
+        if (this.#digits + here - from < PREFIX_DIGITS) {
+          this.#prefix = this.#prefix * 10 + scan.byte(here) - 48;
+        }
+        here += 1;
+      }
+      if (here === from) break;
+      this.#sizes[this.#groups] = here - from;
+      this.#ends[this.#groups] = here;
+      this.#groups += 1;
+      this.#digits += here - from;
+      here += separator(scan, here);
+    }
+  }
+
+  /** How many groups, from the first, make a whole number with a known country code. */
+  #internationalGroups(skipped: number): number {
+    const scale = 10 ** (PREFIX_DIGITS - skipped);
+    const prefix = this.#prefix % scale;
+    let total = this.#digits - skipped;
+    for (let count = this.#groups; count > 0; count -= 1) {
+      for (let length = 1; length <= 3; length += 1) {
+        const [min, max] = planOf(Math.trunc(prefix / (scale / 10 ** length)), length);
+        if (total - length >= min && total - length <= max) return count;
+      }
+      total -= this.#sizes[count - 1] ?? 0;
+    }
+    return 0;
+  }
+
+  #isShape(from: number, ...sizes: readonly number[]): boolean {
+    return (
+      this.#groups >= from + sizes.length &&
+      sizes.every((size, i) => this.#sizes[from + i] === size)
+    );
+  }
+
+  /** How many groups make a national form that is clear by its groups alone. */
+  #freeGroups(scan: Scan, start: number): number {
+    const first = this.#sizes[0] ?? 0;
+    if (first > 3 || this.#groups < 3) return 0;
+    // France: 0x xx xx xx xx; Japan: 0x0-xxxx-xxxx.
+    const isFrench = first === 2 && this.#prefix >= 100_000 && this.#isShape(0, 2, 2, 2, 2, 2);
+    if (isFrench && this.#prefix < 1_000_000)
+      return isAlone(scan, start, this.#ends[4] ?? 0) ? 5 : 0;
+    if (first === 3 && this.#isShape(0, 3, 4, 4)) {
+      const area = Math.trunc(this.#prefix / 10_000);
+      const isMobile = area === 50 || area === 70 || area === 80 || area === 90;
+      return isMobile && isAlone(scan, start, this.#ends[2] ?? 0) ? 3 : 0;
+    }
+    const skip = first === 1 && this.#prefix >= 1_000_000 && this.#prefix < 2_000_000 ? 1 : 0;
+    if (!this.#isShape(skip, 3, 3, 4)) return 0;
+    const digits = skip === 1 ? this.#prefix % 1_000_000 : Math.trunc(this.#prefix / 10);
+    const area = Math.trunc(digits / 1_000);
+    const exchange = digits % 1_000;
+    const isNumber = area >= 200 && area % 100 !== 11 && exchange >= 200 && exchange % 100 !== 11;
+    return isNumber && isAlone(scan, start, this.#ends[2 + skip] ?? 0) ? 3 + skip : 0;
+  }
 }
 
 /** Whether a whole value is a telephone number, for columns that say so. */
@@ -80,29 +153,6 @@ export function isPhoneValue(text: string): boolean {
   const [main = ''] = text.split(/\s*(?:x|ext\.?|extension|#)\s*\d{1,6}$/i, 1);
   const digits = main.replace(/\D/g, '').length;
   return digits >= 6 && digits <= 15 && /^\+?[\d\s().\-/–]+$/.test(main);
-}
-
-function readGroups(scan: Scan, at: number): Groups {
-  const sizes: number[] = [];
-  const ends: number[] = [];
-  let digits = '';
-  let here = at;
-  while (sizes.length < GROUPS_MAX && digits.length < DIGITS_MAX) {
-    const from = here;
-    while (
-      here < scan.end &&
-      (classOf(scan.bytes, here) & isDigit) !== 0 &&
-      here - from < DIGITS_MAX
-    ) {
-      digits += String.fromCharCode(scan.byte(here));
-      here += 1;
-    }
-    if (here === from) break;
-    sizes.push(here - from);
-    ends.push(here);
-    here += separator(scan, here);
-  }
-  return { sizes, ends, digits };
 }
 
 /** The length of what may stand between two groups. */
@@ -115,20 +165,6 @@ function separator(scan: Scan, at: number): number {
   return second === OPEN ? 2 : 1;
 }
 
-/** How many groups, from the first, make a whole number with a known country code. */
-function internationalGroups(groups: Groups, hasPlus: boolean): number {
-  const digits = hasPlus ? groups.digits : groups.digits.slice(2);
-  const skipped = hasPlus ? 0 : 2;
-  for (let count = groups.sizes.length; count > 0; count -= 1) {
-    const total = groups.sizes.slice(0, count).reduce((sum, size) => sum + size, 0) - skipped;
-    for (const codeLength of [1, 2, 3]) {
-      const [min, max] = planOf(Number(digits.slice(0, codeLength)), codeLength);
-      if (total - codeLength >= min && total - codeLength <= max) return count;
-    }
-  }
-  return 0;
-}
-
 function planOf(code: number, length: number): readonly [number, number] {
   const plan = PLANS.get(code);
   if (plan !== undefined && String(code).length === length) return plan;
@@ -139,31 +175,6 @@ function planOf(code: number, length: number): readonly [number, number] {
     !PLANS.has(Math.trunc(code / 10))
     ? [6, 10]
     : [1, 0];
-}
-
-/** National forms that are clear by their groups alone. */
-function freeGroups(scan: Scan, start: number, groups: Groups): number {
-  const { sizes, digits, ends } = groups;
-  if (sizes.length < 3) return 0;
-  const shape = sizes.join('-');
-  // France: 0x xx xx xx xx; Japan: 0x0-xxxx-xxxx.
-  if (
-    shape.startsWith('2-2-2-2-2') &&
-    /^0[1-9]/.test(digits) &&
-    isAlone(scan, start, ends[4] ?? 0)
-  ) {
-    return 5;
-  }
-  if (shape.startsWith('3-4-4') && /^0[5789]0/.test(digits) && isAlone(scan, start, ends[2] ?? 0)) {
-    return 3;
-  }
-  const skip = shape.startsWith('1-3-3-4') && digits.startsWith('1') ? 1 : 0;
-  if (!shape.slice(skip * 2).startsWith('3-3-4')) return 0;
-  const count = 3 + skip;
-  const end = ends[count - 1] ?? 0;
-  return /^[2-9](?!11)\d\d[2-9](?!11)\d\d/.test(digits.slice(skip)) && isAlone(scan, start, end)
-    ? count
-    : 0;
 }
 
 /** Whether nothing joins the number to something longer. */
@@ -184,6 +195,8 @@ function isAlone(scan: Scan, start: number, end: number): boolean {
 
 /** ` x3819`, ` ext. 4954`. */
 function withExtension(scan: Scan, end: number): number {
+  const next = scan.byte(end) === SPACE ? scan.byte(end + 1) : scan.byte(end);
+  if ((next | 0x20) !== 0x78 && (next | 0x20) !== 0x65) return end;
   const match = /^\s?(?:x|ext\.?|extension)\s?\d{1,6}(?!\w)/i.exec(
     scan.latin1(end, Math.min(scan.end, end + 20)),
   );

@@ -2,13 +2,14 @@
  * What a set of detectors needs done, worked out once: which anchors the kernel looks for, which
  * shapes fit a token of so many characters and digits, which words start something.
  */
+import { ascii } from './bytes.ts';
 import type { Detector } from './detectors/detector.ts';
 import { ibanCountries } from './detectors/financial.ts';
 import { detectors } from './detectors/table.ts';
-import { followPhrases, type NameHints, hintsOfName, noHints } from './dictionary.ts';
+import { followPhrases, keyEndings, type NameHints, hintsOfName, noHints } from './dictionary.ts';
 import { anchor, type KernelOptions } from './kernel/kernel.ts';
 import { personPhrases, placePhrases } from './people.ts';
-import { beginningsOf, compileShape, leadOf, type Shape } from './shape.ts';
+import { type Beginning, beginningsOf, compileShape, leadOf, type Shape } from './shape.ts';
 
 /** A shape, and whose it is. */
 export interface ShapeEntry {
@@ -18,14 +19,23 @@ export interface ShapeEntry {
   readonly needsName: boolean;
 }
 
+/** Shapes by {@link countKey}. */
+export type CountTable = readonly (readonly ShapeEntry[] | undefined)[];
+
 /** What may start at a token whose first three bytes are known. */
 export type WordEntry =
   | { readonly kind: 'shape'; readonly lead: number; readonly entry: ShapeEntry }
   /** A phrase after which a value stands. */
-  | { readonly kind: 'phrase'; readonly words: string; readonly detector: number }
+  | {
+      readonly kind: 'phrase';
+      readonly words: string;
+      /** The words as bytes, small letters. */
+      readonly bytes: Uint8Array;
+      readonly detector: number;
+    }
   | { readonly kind: 'iban' | 'private-key' | 'command' };
 
-/** Longest compact form that a number may have; see {@link Plan.byCount}. */
+/** More characters than an identifier has; see {@link Plan.byCount}. */
 const COUNT_MAX = 64;
 /** Beginnings that make a shape findable by them; with more it is found as a token. */
 const BEGINNINGS_MAX = 160;
@@ -35,7 +45,12 @@ export class Plan {
   /** By detector number, 1 for those that are wanted. */
   readonly enabled: Uint8Array = new Uint8Array(detectors.length);
   /** By {@link countKey}: the shapes of tokens with so many characters, so many of them digits. */
-  readonly byCount: ReadonlyMap<number, readonly ShapeEntry[]>;
+  readonly byCount: {
+    /** Those that are clear by themselves. */
+    readonly free: CountTable;
+    /** Those that need a name. */
+    readonly near: CountTable;
+  };
   /** By {@link wordKey}. */
   readonly byWord: ReadonlyMap<number, readonly WordEntry[]>;
   /** Shapes without a beginning of their own that are no groups of letters and digits. */
@@ -52,7 +67,7 @@ export class Plan {
       if (wanted.has(detector.name)) this.enabled[index] = 1;
     });
     const active = this.shapes.filter((_, index) => this.enabled[index] === 1).flat();
-    const words = new Map<number, WordEntry[]>();
+    const words = new Words();
     const asTokens: ShapeEntry[] = [];
     for (const entry of active) {
       if (!addBeginnings(words, entry)) asTokens.push(entry);
@@ -61,9 +76,13 @@ export class Plan {
     const isGroups = ({ shape }: ShapeEntry): boolean =>
       !/[:_~]|[A-Za-z]-/.test(shape.source.replace(/\[[^_:\]]*\]/g, ''));
     this.atTokens = asTokens.filter((entry) => !isGroups(entry));
-    this.byCount = countTable(asTokens.filter(isGroups));
-    this.byWord = words;
-    this.kernel = this.#kernelOptions(words, asTokens);
+    const groups = asTokens.filter(isGroups);
+    this.byCount = {
+      free: countTable(groups.filter(({ needsName }) => !needsName)),
+      near: countTable(groups.filter(({ needsName }) => needsName)),
+    };
+    this.byWord = words.entries;
+    this.kernel = this.#kernelOptions(words.beginnings, asTokens);
   }
 
   /** Whether the detector of that name is wanted. */
@@ -93,12 +112,10 @@ export class Plan {
     return this.#hints[number] ?? noHints;
   }
 
-  #addWords(words: Map<number, WordEntry[]>): void {
+  #addWords(words: Words): void {
     const push = (word: string, entry: WordEntry): void => {
-      const key = wordKey(word.charCodeAt(0), word.charCodeAt(1), word.charCodeAt(2));
-      const list = words.get(key) ?? [];
-      list.push(entry);
-      words.set(key, list);
+      const [a = 0, b = 0, c = 0, d = -1] = ascii(word);
+      words.add([a, b, c, d], entry);
     };
     const phrases = [
       ...followPhrases(),
@@ -107,18 +124,20 @@ export class Plan {
     ];
     for (const { words: text, detector } of phrases) {
       if (this.enabled[detector] !== 1 || !/^[a-z]/.test(text)) continue;
-      // After a short one its dot or colon is among the three bytes.
-      for (const next of text.length === 2 ? ['  ', '. ', ': '] : ['  ']) {
-        push(text + next, { kind: 'phrase', words: text, detector });
-      }
+      const entry: WordEntry = { kind: 'phrase', words: text, bytes: ascii(text), detector };
+      // After a short one there may be a dot or a colon, and then anything.
+      if (text.length > 3) push(text, entry);
+      else for (const next of text.length === 2 ? [' ', '.', ':'] : ['']) push(text + next, entry);
     }
     if (this.has('iban')) {
+      const ibanEntry: WordEntry = { kind: 'iban' };
       for (const country of ibanCountries) {
-        for (let digit = 0; digit < 10; digit += 1)
-          push(country.toLowerCase() + digit, { kind: 'iban' });
+        for (let digit = 0; digit < 100; digit += 1) {
+          push(country.toLowerCase() + String(digit).padStart(2, '0'), ibanEntry);
+        }
       }
     }
-    if (this.has('private-key')) push('begin', { kind: 'private-key' });
+    if (this.has('private-key')) push('begi', { kind: 'private-key' });
     if (this.has('password')) {
       for (const word of [
         'sshpass',
@@ -134,16 +153,13 @@ export class Plan {
     }
   }
 
-  #kernelOptions(
-    words: ReadonlyMap<number, unknown>,
-    tokens: readonly ShapeEntry[],
-  ): KernelOptions {
+  #kernelOptions(words: readonly Beginning[], tokens: readonly ShapeEntry[]): KernelOptions {
     const kinds: number[] = [];
     const named = detectors.some(
       (detector, index) => this.enabled[index] === 1 && detector.names !== undefined,
     );
     if (this.has('email')) kinds.push(anchor.at);
-    if (words.size > 0) kinds.push(anchor.word);
+    if (words.length > 0) kinds.push(anchor.word);
     if (named) kinds.push(anchor.key);
     if (this.has('ip-address') || this.has('mac-address')) kinds.push(anchor.colons);
     if (this.has('azure-client-secret')) kinds.push(anchor.tilde);
@@ -155,11 +171,8 @@ export class Plan {
     if (other.length > 0) kinds.push(anchor.long);
     return {
       kinds,
-      words: [...words.keys()].map((key): [number, number, number] => [
-        key & 0xff,
-        (key >> 8) & 0xff,
-        key >> 16,
-      ]),
+      words,
+      keyEndings: keyEndings(),
       digitsMin: isCardOnly && !loose ? 12 : 6,
       longMin: LONG_MIN,
     };
@@ -180,7 +193,8 @@ export const wordKey = (a: number, b: number, c: number): number =>
   (a | (b << 8) | (c << 16) | 0x202020) & 0xffffff;
 
 /** The key of {@link Plan.byCount}. */
-export const countKey = (characters: number, digits: number): number => characters * 128 + digits;
+export const countKey = (characters: number, digits: number): number =>
+  characters * COUNT_MAX + digits;
 
 function shapesOf(detector: Detector, index: number): ShapeEntry[] {
   const entry =
@@ -193,30 +207,43 @@ function shapesOf(detector: Detector, index: number): ShapeEntry[] {
   return [...(detector.free ?? []).map(entry(false)), ...(detector.near ?? []).map(entry(true))];
 }
 
+/** What may start at a token, by its first three bytes, and the four that the kernel looks for. */
+class Words {
+  readonly entries: Map<number, WordEntry[]> = new Map();
+  readonly beginnings: Beginning[] = [];
+
+  add(beginning: Beginning, entry: WordEntry): void {
+    const key = wordKey(beginning[0], beginning[1], beginning[2]);
+    const list = this.entries.get(key) ?? [];
+    if (!list.includes(entry)) list.push(entry);
+    this.entries.set(key, list);
+    this.beginnings.push(beginning);
+  }
+}
+
 /** Files a shape under its beginnings; false when it has too many to be found by them. */
-function addBeginnings(words: Map<number, WordEntry[]>, entry: ShapeEntry): boolean {
+function addBeginnings(words: Words, entry: ShapeEntry): boolean {
   if (entry.needsName) return false;
   const beginnings = beginningsOf(entry.shape, BEGINNINGS_MAX);
   if (beginnings === undefined) return false;
-  for (const [a, b, c] of beginnings) {
-    const key = wordKey(a, b, c);
-    const list = words.get(key) ?? [];
-    list.push({ kind: 'shape', lead: leadOf(entry.shape), entry });
-    words.set(key, list);
-  }
+  const word: WordEntry = { kind: 'shape', lead: leadOf(entry.shape), entry };
+  for (const beginning of beginnings) words.add(beginning, word);
   return true;
 }
 
-function countTable(entries: readonly ShapeEntry[]): Map<number, ShapeEntry[]> {
-  const table = new Map<number, ShapeEntry[]>();
+function countTable(entries: readonly ShapeEntry[]): CountTable {
+  const table = Array.from(
+    { length: COUNT_MAX * COUNT_MAX },
+    (): ShapeEntry[] | undefined => undefined,
+  );
   for (const entry of entries) {
     const { compactMin, compactMax, digitsMin, digitsMax } = entry.shape;
-    for (let length = compactMin; length <= Math.min(compactMax, COUNT_MAX); length += 1) {
+    for (let length = compactMin; length <= Math.min(compactMax, COUNT_MAX - 1); length += 1) {
       for (let digits = digitsMin; digits <= Math.min(digitsMax, length); digits += 1) {
         const key = countKey(length, digits);
-        const list = table.get(key) ?? [];
+        const list = table[key] ?? [];
         list.push(entry);
-        table.set(key, list);
+        table[key] = list;
       }
     }
   }

@@ -33,6 +33,9 @@ export interface Shape {
 /** Longest run that an open quantifier takes. */
 const RUN_MAX = 2_048;
 
+/** A beginning has to begin with something: any digit is nothing. */
+const FIRST_MAX = 6;
+
 const CLASSES: Readonly<Record<string, string>> = {
   '#': '0-9',
   '@': 'A-Za-z',
@@ -138,28 +141,29 @@ export function leadOf(shape: Shape): number {
   return lead;
 }
 
+/** The first three bytes of a token, and the fourth; letters folded, -1 for any. */
+export type Beginning = readonly [number, number, number, number];
+
 /**
- * Every three bytes with which a match can go on after its lead, letters folded; undefined when
- * there are more than `limit`, or the first three letters or digits are not in one piece.
+ * Every four bytes with which a match can go on after its lead; undefined when there are more than
+ * `limit`, or what it begins with is no beginning.
  */
-export function beginningsOf(
-  shape: Shape,
-  limit: number,
-): readonly (readonly [number, number, number])[] | undefined {
+export function beginningsOf(shape: Shape, limit: number): readonly Beginning[] | undefined {
   const places: number[][] = [];
   let skip = leadOf(shape);
   for (const step of shape.steps) {
     if (step.min !== step.max && places.length + step.min < 3) return undefined;
-    for (let i = 0; i < step.min && places.length < 3; i += 1) {
+    for (let i = 0; i < step.min && places.length < 4; i += 1) {
       if (skip > 0) skip -= 1;
       else places.push(members(step.set));
     }
+    if (step.min !== step.max) break;
   }
-  const [first = [], second = [], third = []] = places;
+  const [first = [], second = [], third = [], fourth = [-1]] = places;
   const count = first.length * second.length * third.length;
-  if (count === 0 || count > limit) return undefined;
+  if (count === 0 || count > limit || first.length > FIRST_MAX) return undefined;
   return first.flatMap((a) =>
-    second.flatMap((b) => third.map((c): [number, number, number] => [a, b, c])),
+    second.flatMap((b) => third.flatMap((c) => fourth.map((d): Beginning => [a, b, c, d]))),
   );
 }
 

@@ -2,7 +2,7 @@
  * Identifiers made of letters and digits in groups: finds the groups around an anchor and asks
  * which shapes fit them. `4111 1111 1111 1111` and `12345678-Z` are groups joined by one sign.
  */
-import { classOf, isDigit, isHigh, isJoint, isLetter, isWord } from './bytes.ts';
+import { classes, classOf, isDigit, isHigh, isJoint, isLetter, isWord } from './bytes.ts';
 import { Context, noContext, strongContext } from './context.ts';
 import { detectors } from './detectors/table.ts';
 import { countKey, type ShapeEntry } from './plan.ts';
@@ -19,35 +19,53 @@ const WORD_MIN = 4;
 const SPACE = 32;
 const HYPHEN = 45;
 
+/** Some of the groups of the table, of which there are `count`. */
+interface Groups {
+  readonly first: number;
+  readonly last: number;
+  readonly count: number;
+}
+
 /** Finds identifiers; one per scanner. */
 export class TokenFinder {
-  readonly context: Context = new Context();
+  readonly #context: Context = new Context();
   readonly #starts: Int32Array = new Int32Array(GROUPS_MAX);
   readonly #ends: Int32Array = new Int32Array(GROUPS_MAX);
   readonly #digits: Int32Array = new Int32Array(GROUPS_MAX);
   readonly #compact: Uint8Array = new Uint8Array(COMPACT_MAX + 32);
-  /** Where the context was read last; reading it costs more than anything else here. */
-  #contextAt: number = -1;
+  /** For which places the context was read last; that costs more than anything else here. */
+  #contextAt: number = 0;
+  #contextUntil: number = 0;
+  /** Groups in the table. */
+  #count: number = 0;
   /** Up to where groups have been looked at. */
   #done: number = 0;
 
   reset(scan: Scan): void {
-    this.#contextAt = -1;
+    this.#contextUntil = 0;
+    this.#count = 0;
     this.#done = scan.start;
   }
 
   /** Looks for identifiers around `at`, which is in a token. */
   find(scan: Scan, at: number): void {
+    if (at < this.#done) return;
     let from = at;
     while (from > scan.start && at - from < COMPACT_MAX && !scan.isStart(from)) from -= 1;
     from = this.#withPrefix(scan, from);
-    if (from < this.#done) return;
-    const count = this.#split(scan, from);
-    scan.spend(16 + (this.#done - from));
-    for (let first = 0; first < count; ) {
-      const last = this.#longestFrom(scan, first, count);
-      first = last < 0 ? first + 1 : last + 1;
-      if (scan.exhausted) return;
+    while (!scan.exhausted) {
+      const count = this.#split(scan, from);
+      scan.spend(16 + (this.#done - from));
+      // When the table is full the last groups are looked at again, with what follows them.
+      const isFull = count === GROUPS_MAX;
+      const until = isFull ? GROUPS_MAX / 2 : count;
+      let first = 0;
+      while (first < until) {
+        const last = this.#longestFrom(scan, first, count);
+        first = last < 0 ? first + 1 : last + 1;
+      }
+      if (!isFull || first >= count) return;
+      from = this.#starts[first] ?? this.#done;
     }
   }
 
@@ -69,16 +87,15 @@ export class TokenFinder {
     const { bytes, end } = scan;
     let here = from;
     let count = 0;
-    let total = 0;
     while (count < GROUPS_MAX) {
       const start = here;
       let digits = 0;
       let kinds = 0;
-      while (here < end && (classOf(bytes, here) & isWord) !== 0) {
-        const kind = classOf(bytes, here);
+      for (; here < end; here += 1) {
+        const kind = classes[bytes[here] ?? 0] ?? 0;
+        if ((kind & isWord) === 0) break;
         kinds |= kind;
-        if ((kind & isDigit) !== 0) digits += 1;
-        here += 1;
+        digits += kind & isDigit;
       }
       const length = here - start;
       const isText = (kinds & isHigh) !== 0 || (digits === 0 && length >= WORD_MIN);
@@ -87,16 +104,15 @@ export class TokenFinder {
       this.#ends[count] = here;
       this.#digits[count] = digits;
       count += 1;
-      total += length;
       const isJoined =
         (classOf(bytes, here) & isJoint) !== 0 &&
         here + 1 < end &&
         (classOf(bytes, here + 1) & isWord) !== 0;
-      // A group at the end of the table may continue an identifier: begin with it next time.
-      if (!isJoined || total > COMPACT_MAX) break;
+      if (!isJoined) break;
       here += 1;
     }
     this.#done = Math.max(this.#done, here);
+    this.#count = count;
     return count;
   }
 
@@ -110,9 +126,10 @@ export class TokenFinder {
       length += (lengths[last] ?? 0) - (this.#starts[last] ?? 0);
       digits += this.#digits[last] ?? 0;
     }
+    const { free, near } = scan.plan.byCount;
     for (last -= 1; last >= first; last -= 1) {
-      const entries = scan.plan.byCount.get(countKey(length, digits));
-      if (entries !== undefined && this.#fits(scan, entries, first, last, count)) return last;
+      const key = countKey(length, digits);
+      if (this.#fits(scan, free[key], near[key], { first, last, count })) return last;
       length -= (lengths[last] ?? 0) - (this.#starts[last] ?? 0);
       digits -= this.#digits[last] ?? 0;
     }
@@ -121,33 +138,40 @@ export class TokenFinder {
 
   #fits(
     scan: Scan,
-    entries: readonly ShapeEntry[],
-    first: number,
-    last: number,
-    count: number,
+    free: readonly ShapeEntry[] | undefined,
+    near: readonly ShapeEntry[] | undefined,
+    groups: Groups,
   ): boolean {
-    const start = this.#starts[first] ?? 0;
-    const end = this.#ends[last] ?? 0;
-    let best: ShapeEntry | undefined;
+    if (free === undefined && near === undefined) return false;
+    const start = this.#starts[groups.first] ?? 0;
+    const end = this.#ends[groups.last] ?? 0;
+    let best = -1;
     let bestConfidence = 0;
-    for (const entry of entries) {
-      scan.spend(4);
-      if (entry.needsName && !this.#mayHaveContext(scan, start)) continue;
-      if (matchShape(entry.shape, scan.bytes, start, end) !== end) continue;
-      const strength = this.#contextOf(scan, start, entry.detector);
-      if (entry.needsName && strength === noContext) continue;
-      if (!this.#isAlone(scan, first, last, count, strength)) continue;
-      const detector = detectors[entry.detector];
-      // In free text even a clear word is no proof, so the check digits must hold.
-      if (detector === undefined || !this.passes(scan, entry.detector, start, end)) continue;
-      const confidence = Math.min(1, detector.confidence + 0.05 * strength);
-      if (confidence <= bestConfidence) continue;
-      best = entry;
-      bestConfidence = confidence;
+    for (const entries of [free, near]) {
+      if (entries === undefined) continue;
+      // Most places have no words before them that name anything; then only clear shapes count.
+      if (entries === near && this.isUnnamed(scan, start)) continue;
+      for (const entry of entries) {
+        scan.spend(4);
+        const confidence = this.#judge(scan, entry, start, end, groups);
+        if (confidence <= bestConfidence) continue;
+        best = entry.detector;
+        bestConfidence = confidence;
+      }
     }
-    if (best === undefined) return false;
-    scan.add(start, end, best.detector, bestConfidence);
-    return true;
+    if (best >= 0) scan.add(start, end, best, bestConfidence);
+    return best >= 0;
+  }
+
+  /** How sure it is that the groups are what `entry` says; 0 when they are not. */
+  #judge(scan: Scan, entry: ShapeEntry, start: number, end: number, groups: Groups): number {
+    if (matchShape(entry.shape, scan.bytes, start, end) !== end) return 0;
+    const strength = this.contextOf(scan, start, entry.detector);
+    if (entry.needsName && strength === noContext) return 0;
+    if (!this.#isAlone(scan, groups, strength)) return 0;
+    // In free text even a clear word is no proof, so the check digits must hold.
+    if (!this.passes(scan, entry.detector, start, end)) return 0;
+    return Math.min(1, (detectors[entry.detector]?.confidence ?? 0) + 0.05 * strength);
   }
 
   /** Whether the check digits of a detector hold for the text between `start` and `end`. */
@@ -168,24 +192,36 @@ export class TokenFinder {
     return detector.check(this.#compact, length);
   }
 
-  #mayHaveContext(scan: Scan, start: number): boolean {
-    return scan.hint !== 0 || start > scan.start;
+  /** Whether neither the column nor the words before `start` name anything. */
+  isUnnamed(scan: Scan, start: number): boolean {
+    if (scan.hint === 0 && start < scan.start + 2) return true;
+    this.#readContext(scan, start);
+    return this.#context.isEmpty;
   }
 
-  #contextOf(scan: Scan, start: number, detector: number): number {
-    if (!this.#mayHaveContext(scan, start)) return noContext;
-    if (this.#contextAt !== start) {
-      this.context.read(scan, start);
-      this.#contextAt = start;
+  /** How far the column and the words before `start` speak for `detector`. */
+  contextOf(scan: Scan, start: number, detector: number): number {
+    return this.isUnnamed(scan, start) ? noContext : this.#context.of(detector);
+  }
+
+  #readContext(scan: Scan, start: number): void {
+    if (start >= this.#contextAt && start < this.#contextUntil) return;
+    this.#context.read(scan, start);
+    this.#contextAt = start;
+    this.#contextUntil = start + 1;
+    // Groups with digits have no words between them, so they have one context.
+    for (let group = 0; group < this.#count; group += 1) {
+      if ((this.#starts[group] ?? 0) < start) continue;
+      if ((this.#starts[group] ?? 0) > this.#contextUntil + 1 || this.#digits[group] === 0) break;
+      this.#contextUntil = this.#ends[group] ?? start;
     }
-    return this.context.of(detector);
   }
 
   /**
    * Whether the groups stand by themselves. An identifier inside a longer one of the same kind is
    * part of that: twelve digits of a sixteen-digit number are no Aadhaar.
    */
-  #isAlone(scan: Scan, first: number, last: number, count: number, strength: number): boolean {
+  #isAlone(scan: Scan, { first, last, count }: Groups, strength: number): boolean {
     const before = scan.byte((this.#starts[first] ?? 0) - 1);
     const after = scan.byte(this.#ends[last] ?? 0);
     const isSpaced = last > first && scan.byte(this.#ends[first] ?? 0) === SPACE;

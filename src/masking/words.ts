@@ -1,5 +1,5 @@
 /** What starts with a known beginning: prefixed secrets, IBANs, PEM blocks, phrases, commands. */
-import { classOf, hasFolded, isDigit, isHigh, isLetter, isSpace, isWord, ascii } from './bytes.ts';
+import { classOf, hasFolded, isDigit, isHigh, isLetter, isSpace, isWord } from './bytes.ts';
 import { iban97 } from './checksums.ts';
 import { isPassword } from './credentials.ts';
 import { ibanLength } from './detectors/financial.ts';
@@ -138,9 +138,8 @@ function findAfterPhrase(
   entry: Extract<WordEntry, { kind: 'phrase' }>,
   tokens: TokenFinder,
 ): void {
-  const words = ascii(entry.words);
-  const end = at + words.length;
-  if (!hasFolded(scan.bytes, at, words) || end >= scan.end || !scan.isEnd(end)) return;
+  const end = at + entry.bytes.length;
+  if (!hasFolded(scan.bytes, at, entry.bytes) || end >= scan.end || !scan.isEnd(end)) return;
   if (scan.byte(at - 1) === 95 || scan.byte(end) === 95) return;
   scan.spend(64);
   if (entry.detector === person) findPersonAfter(scan, end, entry.words);

@@ -3,8 +3,9 @@
  * word, a group of digits, a key and its value, a long token. AssemblyScript (SIMD); built by
  * `npm run build:kernel` into `module.generated.ts`. It over-approximates and never decides.
  *
- * Memory: 0 to 8 KiB the bitmap of word starts (65,536 bits), then the input, then
- * the events: position << 3 | kind, in no order beyond that of blocks.
+ * Memory: 8 KiB with a bit for the hash of every three bytes that start a word, 16 KiB with one for
+ * every four, 8 KiB with one for every three that end a key, the input, the events: position << 3 |
+ * kind, in no order beyond that of blocks.
  *
  * The text is read in blocks of 64 bytes; each class of bytes becomes a 64-bit mask, and every
  * question is asked of masks. Only token starts and groups of digits cost time of their own.
@@ -18,9 +19,6 @@ const KEY: u32 = 4;
 const LONG: u32 = 5;
 const COLONS: u32 = 6;
 const TILDE: u32 = 7;
-
-/** Classes of bytes outside plain text that the last call saw: 1 escape, 2 not ASCII, 4 backslash. */
-export let special: u32 = 0;
 
 let out: usize = 0;
 
@@ -61,8 +59,59 @@ function bit(wanted: u32, kind: u32): bool {
   return (wanted & (1 << kind)) != 0;
 }
 
+// @ts-ignore: decorator
+@inline
+function isHex(byte: u8): bool {
+  return <u8>(byte - 48) < 10 || <u8>((byte | 32) - 97) < 6;
+}
+
+// @ts-ignore: decorator
+@inline
+function isLower(byte: u8): bool {
+  return <u8>(byte - 97) < 26;
+}
+
+/** Whether 36 bytes at `at` are a UUID and no more than that. */
+function isUuid(at: usize): bool {
+  for (let i: u32 = 0; i < 36; i++) {
+    const isSign = i == 8 || i == 13 || i == 18 || i == 23;
+    const byte = load<u8>(at + i);
+    if (isSign ? byte != 0x2d : !isHex(byte)) return false;
+  }
+  const after = load<u8>(at, 36);
+  const before = load<u8>(at - 1);
+  return !isHex(after) && after != 0x2d && !isHex(before) && before != 0x2d;
+}
+
+/** Whether digits stand between small letters: in a hash, not in an identifier. */
+function isInside(text: usize, start: i32, end: u32, digits: u32): bool {
+  return (
+    end - <u32>start == digits && start > 0 &&
+    isLower(load<u8>(text + start - 1)) && isLower(load<u8>(text + end))
+  );
+}
+
+/** Whether what stands before the sign at `at` ends as a known key does, or it begins a URL. */
+function mayEndKey(at: usize): bool {
+  if (load<u16>(at, 1) == 0x2f2f) return true;
+  // Quotes, spaces and brackets between the key and the sign.
+  let last = at - 1;
+  for (let skipped = 0; skipped < 6; skipped++) {
+    const byte = load<u8>(last);
+    if (byte != 0x22 && byte != 0x27 && byte != 0x60 && byte != 0x20 && byte != 0x5c && byte != 0x5d) break;
+    last--;
+  }
+  const three = load<u32>(last - 2) | 0x20202020;
+  const hash = ((three & 0xffffff) * 0x9e3779b1) >> 16;
+  if ((load<u8>(24576 + (hash >> 3)) >> <u8>(hash & 7)) & 1) return true;
+  // Numbers at the end of a key say nothing, and other scripts are few.
+  const byte = load<u8>(last);
+  return byte >= 0x80 || byte - 48 < 10;
+}
+
 /**
- * Writes the events of `length` bytes at `text` to `events` and returns how many.
+ * Writes the events of `length` bytes at `text` to `events`. Returns how many, times eight, with what
+ * else was seen in the low bits: 1 an escape, 2 other than ASCII, 4 a backslash.
  * The caller keeps room for 80 bytes after the text, and for two events per byte.
  *
  * @param digitsMin - digits that a group needs to be worth a look (unless it has three dots).
@@ -81,6 +130,7 @@ export function find(
   v128.store(after, zero, 32);
   v128.store(after, zero, 48);
   v128.store(after, zero, 64);
+  store<u8>(text - 1, 0);
   // Carries from block to block, each as the mask of the block before.
   let alnumBefore: u64 = 0;
   let backslashBefore: u64 = 0;
@@ -95,6 +145,7 @@ export function find(
   let groupDigits: u32 = 0;
   let groupDots: u32 = 0;
   let tokenStart: i32 = -1;
+  let tokenIsMixed = false;
 
   for (let base: u32 = 0; base < length; base += 64) {
     const at = text + base;
@@ -146,7 +197,12 @@ export function find(
         // Letters fold; the same folding of digits and signs only merges a few of them.
         const three = (load<u32>(at + offset) | 0x20202020) & 0xffffff;
         const hash = (three * 0x9e3779b1) >> 16;
-        if ((load<u8>(hash >> 3) >> <u8>(hash & 7)) & 1) emit(base + offset, WORD);
+        if ((load<u8>(hash >> 3) >> <u8>(hash & 7)) & 1) {
+          // A second table knows the fourth byte too; it is fuller, so it is asked second.
+          const four = load<u32>(at + offset) | 0x20202020;
+          const more = (four * 0x85ebca6b) >> 15;
+          if ((load<u8>(8192 + (more >> 3)) >> <u8>(more & 7)) & 1) emit(base + offset, WORD);
+        }
       }
     }
     backslashBefore = backslash;
@@ -192,7 +248,8 @@ export function find(
       let found = sign & follows;
       keyBefore = ends | digit;
       while (found != 0) {
-        emit(base + <u32>ctz(found), KEY);
+        const offset = <u32>ctz(found);
+        if (mayEndKey(at + offset)) emit(base + offset, KEY);
         found &= found - 1;
       }
     }
@@ -206,7 +263,8 @@ export function find(
     }
 
     if (bit(wanted, LONG)) {
-      // Ends of runs, one after the other; a run that reaches the length is told of once.
+      // Ends of runs, one after the other. Identifiers have capitals, or a hyphen behind them.
+      const upper = mask4(within(a, 65, 26), within(b, 65, 26), within(c, 65, 26), within(d, 65, 26));
       let rest = alnum;
       let offset: u32 = 0;
       while (offset < 64) {
@@ -215,11 +273,17 @@ export function find(
           if (ahead == 0) break;
           offset += <u32>ctz(ahead);
           tokenStart = <i32>(base + offset);
+          tokenIsMixed = false;
         }
         const gaps = ~rest >> offset;
+        const count = gaps == 0 ? 64 - offset : <u32>ctz(gaps);
+        const window = count == 64 ? ~<u64>0 : (((<u64>1) << count) - 1) << offset;
+        tokenIsMixed = tokenIsMixed || (upper & window) != 0;
         if (gaps == 0) break;
-        const end = base + offset + <u32>ctz(gaps);
-        if (end - <u32>tokenStart >= longMin) emit(tokenStart, LONG);
+        const end = base + offset + count;
+        if (end - <u32>tokenStart >= longMin && (tokenIsMixed || load<u8>(text + end) == 0x2d)) {
+          emit(tokenStart, LONG);
+        }
         tokenStart = -1;
         offset = end - base;
       }
@@ -231,11 +295,21 @@ export function find(
       const joint =
         dot | dash | equal(a, b, c, d, 0x20) | equal(a, b, c, d, 0x2f) |
         equal(a, b, c, d, 0x28) | equal(a, b, c, d, 0x29);
-      const span = digit | joint;
+      // Digits of a UUID are no number.
+      let number = digit;
+      let fourth = dash & (dash << 5) & (dash << 10) & (dash << 15);
+      while (fourth != 0) {
+        const offset = <i32>ctz(fourth);
+        fourth &= fourth - 1;
+        if (offset >= 23 && isUuid(at + offset - 23)) {
+          number &= ~(((<u64>1 << 36) - 1) << (offset - 23));
+        }
+      }
+      const span = number | joint;
       let offset: u32 = 0;
       while (offset < 64) {
         if (groupStart < 0) {
-          const ahead = digit >> offset;
+          const ahead = number >> offset;
           if (ahead == 0) break;
           offset += <u32>ctz(ahead);
           groupStart = <i32>(base + offset);
@@ -245,11 +319,14 @@ export function find(
         const gaps = ~span >> offset;
         const count = gaps == 0 ? 64 - offset : <u32>ctz(gaps);
         const window = count == 64 ? ~<u64>0 : (((<u64>1) << count) - 1) << offset;
-        groupDigits += <u32>popcnt(digit & window);
+        groupDigits += <u32>popcnt(number & window);
         groupDots += <u32>popcnt(dot & window);
         offset += count;
         if (offset >= 64) break;
-        if (groupDigits >= digitsMin || (groupDots >= 3 && groupDigits >= 4)) {
+        if (
+          (groupDigits >= digitsMin && !isInside(text, groupStart, base + offset, groupDigits)) ||
+          (groupDots >= 3 && groupDigits >= 4)
+        ) {
           emit(groupStart, DIGITS);
         }
         groupStart = -1;
@@ -258,10 +335,9 @@ export function find(
     alnumBefore = alnum;
   }
   // What the end of the text closes.
-  if (tokenStart >= 0 && length - <u32>tokenStart >= longMin) emit(tokenStart, LONG);
+  if (tokenStart >= 0 && tokenIsMixed && length - <u32>tokenStart >= longMin) emit(tokenStart, LONG);
   if (groupStart >= 0 && (groupDigits >= digitsMin || (groupDots >= 3 && groupDigits >= 4))) {
     emit(groupStart, DIGITS);
   }
-  special = seen;
-  return <u32>((out - events) >> 2);
+  return (<u32>((out - events) >> 2) << 3) | seen;
 }

@@ -27,8 +27,10 @@ export const seenBackslash = 4;
 export interface KernelOptions {
   /** Kinds of {@link anchor} that are wanted. */
   readonly kinds: readonly number[];
-  /** Words (and other beginnings of tokens) of three bytes, letters in any case. */
-  readonly words: Iterable<readonly [number, number, number]>;
+  /** Beginnings of tokens, four bytes each, letters in any case; a fourth of -1 is any byte. */
+  readonly words: Iterable<readonly [number, number, number, number]>;
+  /** The last three bytes of keys, letters in any case. */
+  readonly keyEndings: Iterable<readonly [number, number, number]>;
   readonly digitsMin: number;
   readonly longMin: number;
 }
@@ -36,13 +38,15 @@ export interface KernelOptions {
 /** Bytes that one call looks at; the engine cuts longer texts into overlapping windows. */
 export const WINDOW_BYTES: number = 16 * 1024;
 
-const TABLE_BYTES = 8 * 1024;
-const TEXT_AT = TABLE_BYTES;
+const THREES_BYTES = 8 * 1024;
+const FOURS_BYTES = 16 * 1024;
+const ENDINGS_BYTES = 8 * 1024;
+/** Keys are looked at from behind, so there is room before the text. */
+const TEXT_AT: number = THREES_BYTES + FOURS_BYTES + ENDINGS_BYTES + 64;
 const EVENTS_AT = TEXT_AT + WINDOW_BYTES + 128;
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
-  readonly special: { readonly value: number };
   find(
     text: number,
     length: number,
@@ -85,6 +89,8 @@ export class Kernel {
   readonly #wanted: number;
   readonly #digitsMin: number;
   readonly #longMin: number;
+  /** Whether a look at single bytes can tell that there is no anchor: see `isPlain`. */
+  readonly #isSimple: boolean;
 
   constructor(options: KernelOptions) {
     this.#exports = instantiate();
@@ -92,23 +98,31 @@ export class Kernel {
     this.#text = new Uint8Array(memory, TEXT_AT, WINDOW_BYTES);
     this.events = new Uint32Array(memory, EVENTS_AT, 2 * WINDOW_BYTES);
     this.#wanted = options.kinds.reduce((bits, kind) => bits | (1 << kind), 0);
+    this.#isSimple = options.kinds.every((kind) => SIMPLE.includes(kind));
     this.#digitsMin = options.digitsMin;
     this.#longMin = options.longMin;
-    const table = new Uint8Array(memory, 0, TABLE_BYTES);
-    for (const [a, b, c] of options.words) {
-      const hash = Math.imul((a | (b << 8) | (c << 16) | 0x202020) & 0xffffff, 0x9e3779b1) >>> 16;
-      table[hash >> 3] = (table[hash >> 3] ?? 0) | (1 << (hash & 7));
-    }
+    fillTables(
+      new Uint8Array(memory, 0, THREES_BYTES),
+      new Uint8Array(memory, THREES_BYTES, FOURS_BYTES),
+      options.words,
+    );
+    const endings = new Uint8Array(memory, THREES_BYTES + FOURS_BYTES, ENDINGS_BYTES);
+    for (const [a, b, c] of options.keyEndings) setBit(endings, hashOfThree(a, b, c));
   }
 
   /** Looks at `bytes[start, end)`, at most {@link WINDOW_BYTES}; positions count from `start`. */
   find(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start;
     const text = this.#text;
+    if (this.#isSimple && length <= SHORT_BYTES && this.#isPlain(bytes, start, end)) {
+      this.special = 0;
+      return 0;
+    }
     // For a short cell a loop costs less than a view and a call.
-    if (length <= 96) for (let at = 0; at < length; at += 1) text[at] = bytes[start + at] ?? 0;
+    if (length <= SHORT_BYTES)
+      for (let at = 0; at < length; at += 1) text[at] = bytes[start + at] ?? 0;
     else text.set(bytes.subarray(start, end));
-    const count = this.#exports.find(
+    const answer = this.#exports.find(
       TEXT_AT,
       length,
       EVENTS_AT,
@@ -116,7 +130,59 @@ export class Kernel {
       this.#digitsMin,
       this.#longMin,
     );
-    this.special = this.#exports.special.value;
-    return count;
+    this.special = answer & 7;
+    return answer >>> 3;
+  }
+
+  /** Whether a short text has no sign that matters and too few digits in any group. */
+  #isPlain(bytes: Uint8Array, start: number, end: number): boolean {
+    let digits = 0;
+    for (let at = start; at < end; at += 1) {
+      const kind = plainKinds[bytes[at] ?? 0] ?? 0;
+      if (kind === DIGIT) {
+        digits += 1;
+        if (digits >= this.#digitsMin) return false;
+      } else if (kind === OTHER) digits = 0;
+      else if (kind === SIGN) return false;
+    }
+    return true;
+  }
+}
+
+/** Kinds of anchors that a sign or a count of digits gives away. */
+const SIMPLE: readonly number[] = [
+  anchor.at,
+  anchor.digits,
+  anchor.key,
+  anchor.colons,
+  anchor.tilde,
+];
+const SHORT_BYTES = 96;
+const OTHER = 0;
+const DIGIT = 1;
+const JOINT = 2;
+const SIGN = 3;
+const plainKinds: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  if (/[0-9]/.test(character)) return DIGIT;
+  if (/[ ./()-]/.test(character)) return JOINT;
+  return byte >= 0x80 || byte === 0x1b || /[@%:=~\\]/.test(character) ? SIGN : OTHER;
+});
+
+function setBit(table: Uint8Array, bit: number): void {
+  table[bit >> 3] = (table[bit >> 3] ?? 0) | (1 << (bit & 7));
+}
+
+const threeOf = (a: number, b: number, c: number): number =>
+  (a | (b << 8) | (c << 16) | 0x202020) & 0xffffff;
+const hashOfThree = (a: number, b: number, c: number): number =>
+  Math.imul(threeOf(a, b, c), 0x9e3779b1) >>> 16;
+
+function fillTables(threes: Uint8Array, fours: Uint8Array, words: KernelOptions['words']): void {
+  for (const [a, b, c, d] of words) {
+    setBit(threes, hashOfThree(a, b, c));
+    for (let last = d < 0 ? 0 : d; last <= (d < 0 ? 255 : d); last += 1) {
+      setBit(fours, Math.imul(threeOf(a, b, c) | (last << 24) | 0x20202020, 0x85ebca6b) >>> 15);
+    }
   }
 }
