@@ -81,6 +81,7 @@ export const echo: Protocol = {
   start(services) {
     return Promise.resolve({
       serve: (wire, door, signal) => new EchoSession(services, wire, door, signal).run(),
+      learn: () => Promise.resolve(),
       analyse: (input) => Promise.resolve([{ text: String(input), facts: factsOf(String(input)) }]),
       close: () => Promise.resolve(),
     });

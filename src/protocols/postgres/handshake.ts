@@ -31,20 +31,26 @@ export class Handshake {
   readonly #spend: (count: number) => void;
   readonly #signal: AbortSignal;
   readonly #aborted: () => void;
-  #buffer: Uint8Array = new Uint8Array(0);
+  #buffer: Uint8Array;
   #failure: Error | undefined;
   #wake: (() => void) | undefined;
 
   /**
    * @param bytesMax - the longest message, and what may wait unread besides one read.
    * @param spend - told of every read; may throw to end the handshake.
+   * @param rest - bytes that were read before.
    */
   constructor(
     wire: Wire,
-    options: { readonly bytesMax: number; readonly spend: (count: number) => void },
+    options: {
+      readonly bytesMax: number;
+      readonly spend: (count: number) => void;
+      readonly rest?: Uint8Array;
+    },
     signal: AbortSignal,
   ) {
     this.wire = wire;
+    this.#buffer = options.rest ?? new Uint8Array(0);
     this.#bytesMax = options.bytesMax;
     this.#spend = options.spend;
     this.#signal = signal;

@@ -352,7 +352,7 @@ export class Conversation {
 }
 
 /** Whether everything that the statement can do is in its facts. */
-const isSeenThrough = ({ facts }: SqlStatement): boolean =>
+export const isSeenThrough = ({ facts }: SqlStatement): boolean =>
   facts.analysis !== 'opaque' &&
   !facts.effects.includes('execute-code') &&
   !facts.effects.includes('unknown');

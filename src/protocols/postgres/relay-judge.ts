@@ -306,6 +306,6 @@ const isComplete = (found: SqlAnalysis): boolean =>
  * Whether what follows in the same text may be read in another way. The end of a transaction undoes
  * what was set in it, if anything was.
  */
-const changesReading = (statement: SqlStatement, touched: boolean): boolean =>
+export const changesReading = (statement: SqlStatement, touched: boolean): boolean =>
   statement.facts.analysis === 'opaque' ||
   statement.changes.some((change) => change.kind !== 'transaction' || touched);

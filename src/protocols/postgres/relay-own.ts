@@ -112,7 +112,7 @@ export class OwnQueries {
 
 /** Hands the DataRow at `[at, end)` to the query that it answers. */
 export function ownRow(
-  own: OwnQuery | undefined,
+  own: Pick<OwnQuery, 'row'> | undefined,
   bytes: Uint8Array,
   at: number,
   end: number,

@@ -15,9 +15,9 @@ import type {
 import type { Wire } from '#core/wire.ts';
 import { analyseOffline } from './commands-offline.ts';
 import { acceptClient } from './downstream.ts';
+import { LearnedPlaces } from './learned.ts';
 import { encodeFatal, refuse } from './refusal.ts';
 import { Relay } from './relay.ts';
-import type { Catalogue } from './sql/catalogue.ts';
 import type { CatalogueCache } from './sql/catalogue-cache.ts';
 import type { SqlAnalyser } from './sql/types.ts';
 import type { PgClient, PgServer } from './types.ts';
@@ -31,34 +31,6 @@ export interface PostgresParts {
   readonly close: () => Promise<void>;
 }
 
-/** Remembers the catalogue that each target showed last, for analyses outside a session. */
-class Catalogues {
-  readonly #cache: Pick<CatalogueCache, 'current'>;
-  readonly #latest = new Map<string, Catalogue>();
-  readonly #targetsMax: number;
-
-  constructor(cache: Pick<CatalogueCache, 'current'>, targetsMax: number) {
-    this.#cache = cache;
-    this.#targetsMax = targetsMax;
-  }
-
-  async current(...call: Parameters<CatalogueCache['current']>): Promise<Catalogue> {
-    const catalogue = await this.#cache.current(...call);
-    const [target = ''] = call[0].split('/');
-    this.#latest.delete(target);
-    this.#latest.set(target, catalogue);
-    for (const oldest of this.#latest.keys()) {
-      if (this.#latest.size <= this.#targetsMax) break;
-      this.#latest.delete(oldest);
-    }
-    return catalogue;
-  }
-
-  known(target: string): Catalogue | undefined {
-    return this.#latest.get(target);
-  }
-}
-
 /** Cancel keys of the gateway: 4 bytes in protocol 3.0, more from 3.2 on. */
 const CANCEL_KEY_BYTES = { old: 4, new: 32 } as const;
 const PROTOCOL_3_2 = 0x30002;
@@ -66,13 +38,13 @@ const NAME_BYTES = 16;
 
 /** The runtime over an analyser and a catalogue cache. */
 export function postgresRuntime(services: ProtocolServices, parts: PostgresParts): ProtocolRuntime {
-  const { analyser, close } = parts;
-  const catalogues = new Catalogues(parts.catalogues, services.limits.catalogueTargetsMax);
+  const { analyser, catalogues, close } = parts;
+  const places = new LearnedPlaces(services, catalogues);
   return {
-    serve: (wire, door, signal) =>
-      serve(wire, door, { services, parts: { analyser, catalogues, close }, signal }),
-    analyse: (input, target, masks): Promise<readonly AnalysedCommand[]> =>
-      analyseOffline({ analyser, catalogues }, input, target, masks),
+    serve: (wire, door, signal) => serve(wire, door, { services, parts, signal }),
+    learn: (access, signal) => places.learn(access, signal),
+    analyse: (input, place, masks): Promise<readonly AnalysedCommand[]> =>
+      analyseOffline({ analyser, state: places.state(place), masks }, input),
     close,
   };
 }

@@ -70,8 +70,8 @@ function cacheOf(services: ProtocolServices): ScramCache {
  */
 export async function connectServer(
   wire: Wire,
-  client: Pick<PgClient, 'parameters' | 'database' | 'version'>,
-  admission: Admission,
+  client: Pick<PgClient, 'parameters' | 'database'>,
+  admission: Pick<Admission, 'authorization' | 'secrets' | 'signal'>,
   services: ProtocolServices,
   signal: AbortSignal,
 ): Promise<PgServer> {
