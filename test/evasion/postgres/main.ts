@@ -1,6 +1,6 @@
 /**
- * `npm run evasion -- postgres [--version 15|18] [--only pattern] [--own | --corpus] [--direct]`:
- * plays the labelled corpus and the project's own cases through a gateway at a real server.
+ * `npm run evasion -- postgres [--version 15|18] [--only pattern] [--own | --corpus]
+ * [--direct] [--list]`: plays the labelled corpus and the project's own cases through a gateway at a real server.
  *
  * With `--direct` it plays them at the server itself: then every intent must show, or the case, or
  * this runner, proves nothing.
@@ -23,6 +23,7 @@ export async function main(args: readonly string[]): Promise<boolean> {
       own: { type: 'boolean', default: false },
       corpus: { type: 'boolean', default: false },
       direct: { type: 'boolean', default: false },
+      list: { type: 'boolean', default: false },
     },
   });
   const versions = values.version === undefined ? ([15, 18] as const) : [version(values.version)];
@@ -31,7 +32,7 @@ export async function main(args: readonly string[]): Promise<boolean> {
   let good = true;
   for (const each of versions) {
     for (const collection of collections) {
-      const options = { version: each, only, direct: values.direct };
+      const options = { version: each, only, direct: values.direct, list: values.list };
       good = (await runCollection(collection, options)) && good;
     }
   }

@@ -38,16 +38,24 @@ export async function play(one: Case, scratch: Scratch, door: Door): Promise<Pla
       : undefined;
   const client = await login(door, database, one.startup ?? {});
   const turnedAway = client.closed;
-  const late = turnedAway ? false : await converse(one, client, await filledIn(one, scratch));
+  const waitMs = one.ms ?? answerMsMax;
+  await converse(one.pre ?? [], client, waitMs);
+  // What comes before has to run, or the rest would show nothing.
+  const unprepared = one.pre !== undefined && refusalsIn(client.received).length > 0;
+  const greeting = turnedAway ? 0 : client.received.length;
+  const late = !(await converse(await filledIn(one, scratch), client, waitMs));
   const { received } = client;
+  const refusals = refusalsIn(received.slice(greeting));
   const locked = await isLocked(one, scratch, database);
   client.close();
   victim?.close();
-  const proof = await evidence(one, { received, late, locked, scratch, database });
+  const seen = { answers: received.slice(greeting), late, locked, scratch, database };
+  const proof = unprepared
+    ? { happened: refusals.length === 0, why: 'pre' }
+    : await evidence(one, seen);
   const unchanged = await scratch.isUnchanged();
   if (one.cleanup !== undefined) await scratch.server.query(one.cleanup).catch(() => undefined);
   if (!unchanged || one.cleanup !== undefined) await scratch.discard();
-  const refusals = refusalsIn(received);
   return { received, turnedAway, closed: client.closed, refusals, unchanged, ...proof };
 }
 
@@ -86,19 +94,26 @@ async function filledIn(one: Case, scratch: Scratch): Promise<readonly Frame[]> 
   });
 }
 
-/** Sends the messages as a client does: on to the next batch when the last was answered. */
-async function converse(one: Case, client: WireClient, frames: readonly Frame[]): Promise<boolean> {
-  const waitMs = one.ms ?? answerMsMax;
-  let late = false;
-  for (const batch of [...batches(one.pre ?? []), ...batches(frames)]) {
+/**
+ * Sends the messages as a client does: on to the next batch when the last was answered.
+ *
+ * @returns false when an answer did not come in time.
+ */
+async function converse(
+  frames: readonly Frame[],
+  client: WireClient,
+  waitMs: number,
+): Promise<boolean> {
+  let inTime = true;
+  for (const batch of batches(frames)) {
     if (client.closed) break;
     const from = client.received.length;
     client.send(batch);
     const owed = batch.filter((frame) => endsBatch(frame)).length;
     if (owed === 0) await client.pause(300);
-    else if (!(await client.ready(owed, from, waitMs))) late = true;
+    else if (!(await client.ready(owed, from, waitMs))) inTime = false;
   }
-  return late;
+  return inTime;
 }
 
 function batches(frames: readonly Frame[]): readonly (readonly Frame[])[] {
@@ -122,7 +137,7 @@ async function isLocked(one: Case, scratch: Scratch, database: string): Promise<
 }
 
 interface Seen {
-  readonly received: readonly Received[];
+  readonly answers: readonly Received[];
   readonly late: boolean;
   readonly locked: boolean;
   readonly scratch: Scratch;
@@ -145,11 +160,11 @@ async function evidence(
   if (proof.out !== undefined) {
     const pattern =
       proof.out === 'HOSTNAME' ? readFileSync('/etc/hostname', 'utf8').trim() : proof.out;
-    const told = textOf(seen.received);
+    const told = textOf(seen.answers);
     ask('output', told !== '' && new RegExp(pattern).test(told));
   }
   if (proof.outbytes !== undefined) {
-    const bytes = seen.received.reduce((sum, { body }) => sum + body.length, 0);
+    const bytes = seen.answers.reduce((sum, { body }) => sum + body.length, 0);
     ask('bytes', bytes >= proof.outbytes);
   }
   if (proof.file !== undefined) ask('file', existsSync(proof.file));

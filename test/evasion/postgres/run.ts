@@ -21,6 +21,8 @@ export interface RunOptions {
   /** Over id, technique and intent. */
   readonly only: RegExp | undefined;
   readonly direct: boolean;
+  /** Print what came of every case. */
+  readonly list: boolean;
 }
 
 interface Result {
@@ -39,6 +41,7 @@ export async function runCollection(collection: Collection, options: RunOptions)
       ? await playDirectly(chosen, scratch)
       : await playThrough(chosen, scratch);
     const title = `${collection.name}, PostgreSQL ${options.version}`;
+    if (options.list) for (const result of results) console.log(lineOf(result));
     return report(options.direct ? `${title}, without the gateway` : title, results);
   } finally {
     await scratch.stop();
@@ -63,8 +66,8 @@ async function playThrough(cases: readonly Case[], scratch: Scratch): Promise<re
   try {
     for (const one of cases) {
       const direct = one.must === 'allow' ? await play(one, scratch, directly(scratch)) : undefined;
-      // A token opens one session.
-      const door = { port: gateway.port, password: await gateway.job('job-1') };
+      // A job for each, so that no case meets the bounds of another's.
+      const door = { port: gateway.port, password: await gateway.job(`job-${one.id}`) };
       const played = await play(one, scratch, door);
       results.push({ one, played, judgement: judge(one, played, finder, direct) });
     }
@@ -89,6 +92,14 @@ async function playDirectly(cases: readonly Case[], scratch: Scratch): Promise<r
   }
   return results;
 }
+
+const lineOf = ({ one, judgement, played }: Result): string =>
+  [
+    `${one.id} must ${one.must}: ${judgement.outcome}`,
+    one.technique,
+    JSON.stringify(one.input).slice(0, 120),
+    reasonsOf(played).slice(0, 300),
+  ].join(' | ');
 
 function report(title: string, results: readonly Result[]): boolean {
   console.log(`\n${title}`);
