@@ -34,7 +34,8 @@ const world: PolicyWorld = {
   target: (name) =>
     name === 'orders' ? plainTarget('orders', 'postgres', { env: 'prod' }) : undefined,
   identity: async (id) => (id === 'gh/1' ? plainIdentity({ id, groups: ['ci'] }) : undefined),
-  analyse: async (_, input) => {
+  place: () => ({ account: 'app', namespace: 'shop' }),
+  analyse: async (input) => {
     if (typeof input !== 'string') throw new Error('not a text');
     return input.split(';').map((text): { text: string; facts: Facts } => ({
       text,
@@ -113,10 +114,31 @@ test('explain answers each line of JSON with a line of JSON', async () => {
   assert.deepEqual(answers[1]?.['facts'], fillFacts({ effects: ['drop'] }));
 });
 
+test('what the command line names holds for lines that do not', async () => {
+  const { lines, context } = run(source);
+  const requests = [
+    { id: 1, input: 'SELECT 1' },
+    { id: 2, identity: 'gh/2', input: 'SELECT 1' },
+    7,
+  ];
+  const input = requests.map((each) => JSON.stringify(each));
+  const defaults = { target: 'orders', identity: 'gh/1' };
+  assert.equal(await explainLines(context, world, from(input), defaults), 1);
+  const answers = lines.map((line): Record<string, unknown> => JSON.parse(line));
+  assert.deepEqual(
+    answers.map(({ id, verdict, identityKnown }) => [id, verdict, identityKnown]),
+    [
+      [1, 'allow', undefined],
+      [2, 'deny', false],
+      [undefined, undefined, undefined],
+    ],
+  );
+});
+
 test('explain of one statement shows every rule, and its exit code is the verdict', async () => {
   const { lines, context } = run(source);
-  const options = { target: 'orders', identity: 'gh/1', input: 'DROP TABLE t' };
-  assert.equal(await explainPolicy(context, world, options), 3);
+  const where = { target: 'orders', identity: 'gh/1' };
+  assert.equal(await explainPolicy(context, world, ['DROP TABLE t'], where), 3);
   assert.deepEqual(lines, [
     'DROP TABLE t',
     '  deny by drops: no drops',
@@ -125,7 +147,9 @@ test('explain of one statement shows every rule, and its exit code is the verdic
     '  * hold  trial (observe)  p.yaml:4  it has no condition',
     '  * allow ci  p.yaml:5  it has no condition',
   ]);
-  assert.equal(await explainPolicy(context, world, { ...options, input: 'SELECT 1' }), 0);
+  assert.equal(await explainPolicy(context, world, ['SELECT 1'], where), 0);
+  assert.equal(await explainPolicy(context, world, ['SELECT 1', 'DROP TABLE t'], where), 3);
+  assert.equal(await explainPolicy(context, world, ['SELECT 1'], { target: 'nowhere' }), 1);
 });
 
 const past = (id: string, facts: Facts, outcome: 'allow' | 'deny', rule: string): PastCommand => ({

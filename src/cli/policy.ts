@@ -62,30 +62,37 @@ export function testPolicy(
   });
 }
 
-/** One statement on the command line. */
-export interface ExplainOptions {
-  readonly target: string;
+/** What a request holds that does not say it itself. */
+export interface RequestDefaults {
+  readonly target?: string | undefined;
   readonly identity?: string | undefined;
   readonly account?: string | undefined;
   readonly namespace?: string | undefined;
-  readonly input: unknown;
 }
 
 const exitCodes: Readonly<Record<Outcome, number>> = { allow: 0, deny: 3, hold: 5 };
+/** The worst first: what several statements answer together. */
+const severity: readonly number[] = [1, exitCodes.deny, exitCodes.hold, exitCodes.allow];
 
-/** Explains one statement for a person, or with `json` as one line. */
+/** Explains statements for a person, or with `json` as one line each. */
 export function explainPolicy(
   context: PolicyCommandContext,
   world: PolicyWorld,
-  options: ExplainOptions,
+  statements: readonly string[],
+  defaults: RequestDefaults,
 ): Promise<number> {
   const { tools, files, output, json } = context;
   return reporting(output, async () => {
-    const answer = await tools.explainer(files, world)(options);
-    if (json) output.line(explanationJson(answer));
-    else if (answer.ok) for (const text of explanationLines(answer.commands)) output.line(text);
-    else output.error(printableLine(answer.error));
-    return answer.ok ? exitCodes[answer.verdict] : 1;
+    const explain = tools.explainer(files, world);
+    const codes = new Set<number>();
+    for (const input of statements) {
+      const answer = await explain({ ...defaults, input });
+      if (json) output.line(explanationJson(answer));
+      else if (answer.ok) for (const text of explanationLines(answer.commands)) output.line(text);
+      else output.error(printableLine(answer.error));
+      codes.add(answer.ok ? exitCodes[answer.verdict] : 1);
+    }
+    return severity.find((code) => codes.has(code)) ?? 0;
   });
 }
 
@@ -94,6 +101,7 @@ export function explainLines(
   context: PolicyCommandContext,
   world: PolicyWorld,
   lines: AsyncIterable<string>,
+  defaults: RequestDefaults = {},
 ): Promise<number> {
   const { tools, files, output } = context;
   return reporting(output, async () => {
@@ -105,13 +113,16 @@ export function explainLines(
       const answer: Explanation =
         request === undefined
           ? { ok: false, id: undefined, error: 'the line is not JSON' }
-          : await explain(request.value);
+          : await explain(withDefaults(request.value, defaults));
       if (!answer.ok) status = 1;
       output.line(explanationJson(answer));
     }
     return status;
   });
 }
+
+const withDefaults = (request: unknown, defaults: RequestDefaults): unknown =>
+  typeof request === 'object' && request !== null ? { ...defaults, ...request } : request;
 
 function parseJson(line: string): { readonly value: unknown } | undefined {
   try {
@@ -123,15 +134,16 @@ function parseJson(line: string): { readonly value: unknown } | undefined {
 
 function explanationJson(answer: Explanation): string {
   if (!answer.ok) return JSON.stringify({ id: answer.id, error: answer.error });
-  const { id, verdict, rule, reason, policy, facts, commands } = answer;
+  const { id, facts, verdict, rule, reason, policy, identityKnown, commands } = answer;
   const parts = commands.map((each) => ({ ...each, rules: undefined }));
   return JSON.stringify({
     id,
+    facts,
     verdict,
     rule,
     reason,
     policy,
-    facts,
+    ...(identityKnown ? {} : { identityKnown }),
     observed: commands.flatMap(({ observed }) => observed),
     // One command says nothing that is not above.
     ...(commands.length > 1 ? { commands: parts } : {}),

@@ -87,7 +87,9 @@ async function runCase(
 ): Promise<PolicyTestResult> {
   const name = `${file}:${line} ${source.name}`;
   const context = caseContext(source);
-  const analysed = await caseFacts(source, context, analyse);
+  const { identity, target } = context;
+  const masks = { rules: policy.maskRules(identity, target), version: policy.version };
+  const analysed = await caseFacts(source, async (input) => await analyse?.(input, context, masks));
   if (typeof analysed === 'string') return { name, ok: false, message: analysed };
   const now = source.command.at === undefined ? NOON : asEpochMs(Date.parse(source.command.at));
   const verdicts = analysed.map(({ text, facts }) =>
@@ -113,14 +115,13 @@ export function stricter<V extends { readonly outcome: keyof typeof severity }>(
 
 async function caseFacts(
   source: CaseSource,
-  context: SessionContext,
-  analyse: PolicyAnalyser | undefined,
+  analyse: (input: unknown) => Promise<readonly AnalysedCommand[] | undefined>,
 ): Promise<readonly AnalysedCommand[] | string> {
   const { command } = source;
   if (command.facts !== undefined) return [{ text: command.text, facts: fillFacts(command.facts) }];
-  if (analyse === undefined) return 'it has input but no facts, and no analyser is at hand';
   try {
-    return await analyse(context.protocol, command.input, context);
+    const analysed = await analyse(command.input);
+    return analysed ?? 'it has input but no facts, and no analyser is at hand';
   } catch (thrown) {
     return `analysis failed: ${thrown instanceof Error ? thrown.message : String(thrown)}`;
   }

@@ -8,7 +8,12 @@ import type { Command, SessionContext } from '#core/command.ts';
 import { asId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { AnalysedCommand } from '#core/protocol.ts';
-import type { ExplainedCommand, Explanation, PolicyWorld } from '#core/ports/policy-tools.ts';
+import type {
+  ExplainedCommand,
+  Explanation,
+  PolicyWorld,
+  RequestId,
+} from '#core/ports/policy-tools.ts';
 import { plainIdentity, stricter } from './cases.ts';
 import { identitySchema } from './document.ts';
 import { isProtocol } from './inputs.ts';
@@ -19,9 +24,10 @@ const requestSchema = z.object({
   protocol: z.string().optional(),
   target: z.string(),
   identity: z.union([z.string(), identitySchema]).optional(),
-  account: z.string().default('account'),
-  namespace: z.string().default('database'),
+  account: z.string().optional(),
+  namespace: z.string().optional(),
   kind: z.enum(['execute', 'prepare']).default('execute'),
+  startup: z.record(z.string(), z.string()).optional(),
   input: z.unknown().optional(),
 });
 
@@ -40,12 +46,18 @@ export async function explainRequest(
       .join('; ');
     return { ok: false, id: idOf(request), error };
   }
-  const id = idOf(parsed.data);
-  const context = await contextOf(parsed.data, world);
-  if (typeof context === 'string') return { ok: false, id, error: context };
+  const { id, input, startup } = parsed.data;
+  const found = await contextOf(parsed.data, world);
+  if (typeof found === 'string') return { ok: false, id, error: found };
+  const { context, identityKnown } = found;
+  const masks = {
+    rules: policy.maskRules(context.identity, context.target),
+    version: policy.version,
+  };
   let analysed: readonly AnalysedCommand[];
   try {
-    analysed = await world.analyse(context.protocol, parsed.data.input, context);
+    const sent = startup === undefined ? input : { startup, input };
+    analysed = await world.analyse(sent, context, masks);
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown.message : String(thrown);
     return { ok: false, id, error: `it could not be analysed: ${error}` };
@@ -57,39 +69,50 @@ export async function explainRequest(
   if (first === undefined) return { ok: false, id, error: 'the input is no command' };
   const { command } = rest.reduce(stricter, first);
   const { verdict, rule, reason, facts } = command;
-  return { ok: true, id, verdict, rule, reason, policy: policy.version, facts, commands };
+  const { version } = policy;
+  return { ok: true, id, identityKnown, verdict, rule, reason, policy: version, facts, commands };
 }
 
-function idOf(request: unknown): string | undefined {
+function idOf(request: unknown): RequestId {
   if (typeof request !== 'object' || request === null || !('id' in request)) return undefined;
   const { id } = request;
-  return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined;
+  return typeof id === 'string' || typeof id === 'number' ? id : undefined;
 }
 
-async function contextOf(request: Request, world: PolicyWorld): Promise<SessionContext | string> {
+async function contextOf(
+  request: Request,
+  world: PolicyWorld,
+): Promise<{ readonly context: SessionContext; readonly identityKnown: boolean } | string> {
   const target = world.target(request.target);
   if (target === undefined) return `no target '${request.target}'`;
   const { protocol } = request;
   if (protocol !== undefined && (!isProtocol(protocol) || protocol !== target.protocol)) {
     return `target '${target.name}' speaks ${target.protocol}, not ${protocol}`;
   }
-  return {
+  const usual = world.place(target);
+  const { identity, identityKnown } = await identityOf(request.identity, world);
+  const context: SessionContext = {
     session: asId('explain'),
     protocol: target.protocol,
-    identity: await identityOf(request.identity, world),
+    identity,
     target,
-    account: request.account,
-    namespace: request.namespace,
+    account: request.account ?? usual.account,
+    namespace: request.namespace ?? usual.namespace,
     clientAddress: '',
     clientName: '',
     features: [],
     holdMode: 'wait',
   };
+  return { context, identityKnown };
 }
 
-async function identityOf(source: Request['identity'], world: PolicyWorld): Promise<Identity> {
-  if (typeof source !== 'string') return plainIdentity(source);
-  return (await world.identity(source)) ?? plainIdentity({ id: source });
+async function identityOf(
+  source: Request['identity'],
+  world: PolicyWorld,
+): Promise<{ readonly identity: Identity; readonly identityKnown: boolean }> {
+  if (typeof source !== 'string') return { identity: plainIdentity(source), identityKnown: true };
+  const seen = await world.identity(source);
+  return { identity: seen ?? plainIdentity({ id: source }), identityKnown: seen !== undefined };
 }
 
 function explainCommand(

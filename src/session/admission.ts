@@ -9,9 +9,10 @@ import type { Clock } from '#core/clock.ts';
 import { type ErrorCode, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { EventLog } from '#core/events.ts';
 import { asId, type SessionId } from '#core/ids.ts';
+import type { Identity } from '#core/identity.ts';
 import type { Limits } from '#core/limits.ts';
 import type { MaskSet } from '#core/masking.ts';
-import { mintTargetAuthorization } from '#core/permit.ts';
+import { mintTargetAuthorization, type TargetAuthorization } from '#core/permit.ts';
 import type {
   Admission,
   CancelRegistry,
@@ -21,7 +22,7 @@ import type {
   Stages,
 } from '#core/protocol.ts';
 import { newId, type Random } from '#core/random.ts';
-import type { ProtocolName, Target } from '#core/target.ts';
+import type { Account, ProtocolName, Target } from '#core/target.ts';
 import type { Wire } from '#core/wire.ts';
 import { Gate } from './gate.ts';
 import { type LiveSessions, lockRefusal, subjectOf } from './live.ts';
@@ -199,6 +200,45 @@ function authorise(
     }
   }
   return { target, access };
+}
+
+/**
+ * The gateway's own access to a target, to read its catalogue: no client, no grant, no session. What
+ * is made of it never carries a byte of a client.
+ */
+export function gatewayAuthorization(
+  target: Target,
+  account: Account,
+  clock: Clock,
+  random: Random,
+): TargetAuthorization {
+  const now = clock.now();
+  const identity: Identity = {
+    id: asId('system/catalogue'),
+    kind: 'workload',
+    issuer: 'system',
+    subject: 'catalogue',
+    displayName: 'the gateway',
+    groups: [],
+    roles: [],
+    owner: undefined,
+    onBehalfOf: undefined,
+    claims: {},
+    expiresAt: now,
+  };
+  const context: SessionContext = {
+    session: newId<SessionId>(now, random),
+    protocol: target.protocol,
+    identity,
+    target,
+    account: account.name,
+    namespace: '',
+    clientAddress: '',
+    clientName: '',
+    features: [],
+    holdMode: 'refuse',
+  };
+  return mintTargetAuthorization(context, account);
 }
 
 /** `account@target` at the last `@`; on a bound listener the whole name is the account. */

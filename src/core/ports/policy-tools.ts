@@ -5,8 +5,9 @@ import type { SessionContext } from '../command.ts';
 import type { Facts } from '../facts.ts';
 import type { EpochMs } from '../ids.ts';
 import type { Identity } from '../identity.ts';
+import type { MaskRule } from '../masking.ts';
 import type { AnalysedCommand } from '../protocol.ts';
-import type { ProtocolName, Target } from '../target.ts';
+import type { Target } from '../target.ts';
 import type { Outcome } from '../verdict.ts';
 
 /** A policy file as it was read. */
@@ -34,11 +35,18 @@ export interface PolicyTestResult {
   readonly message: string;
 }
 
-/** Analyses an input as its protocol would, with the masks that hold for the session. */
+/** The masks that a policy has for one identity at one target. */
+export interface PolicyMasks {
+  readonly rules: readonly MaskRule[];
+  /** The policy's version. */
+  readonly version: string;
+}
+
+/** Analyses an input as its protocol would in that session, under those masks. */
 export type PolicyAnalyser = (
-  protocol: ProtocolName,
   input: unknown,
   context: SessionContext,
+  masks: PolicyMasks,
 ) => Promise<readonly AnalysedCommand[]>;
 
 /** What `explain` needs to know of the world. */
@@ -48,6 +56,8 @@ export interface PolicyWorld {
   target(name: string): Target | undefined;
   /** An identity that the gateway has seen. */
   identity(id: string): Promise<Identity | undefined>;
+  /** Account and namespace of a request that names none. */
+  place(target: Target): { readonly account: string; readonly namespace: string };
   readonly analyse: PolicyAnalyser;
 }
 
@@ -73,11 +83,16 @@ export interface ExplainedCommand {
   readonly rules: readonly ExplainedRule[];
 }
 
+/** What a request calls itself, given back as it was. */
+export type RequestId = string | number | undefined;
+
 /** The answer to one request; the verdict is the strictest of its commands'. */
 export type Explanation =
   | {
       readonly ok: true;
-      readonly id: string | undefined;
+      readonly id: RequestId;
+      /** False when the request named an identity that the gateway has not seen. */
+      readonly identityKnown: boolean;
       readonly verdict: Outcome;
       readonly rule: string;
       readonly reason: string;
@@ -86,7 +101,7 @@ export type Explanation =
       readonly facts: Facts;
       readonly commands: readonly ExplainedCommand[];
     }
-  | { readonly ok: false; readonly id: string | undefined; readonly error: string };
+  | { readonly ok: false; readonly id: RequestId; readonly error: string };
 
 /** A command that was decided before, as far as rules look at it. */
 export interface PastCommand {
@@ -120,7 +135,8 @@ export interface PolicyTools {
   ): Promise<readonly PolicyTestResult[]>;
   /**
    * A function that explains one request, an object with `input`, `target`, and if wanted `id`,
-   * `protocol`, `identity`, `account`, `namespace`, `kind`. Throws `SP_CONFIG` if it does not load.
+   * `protocol`, `identity`, `account`, `namespace`, `kind`, `startup` (parameters of the session's
+   * start). Throws `SP_CONFIG` if the policy does not load.
    */
   explainer(
     files: readonly PolicyText[],
