@@ -18,10 +18,16 @@ interface Flags {
   readonly identity?: string[];
 }
 
-/** Where recordings and public keys are: named, or as the configuration says. */
-function places(world: CliWorld, flags: Flags): { directory: string; keys: string } {
-  if (flags.directory !== undefined) {
-    const directory = resolve(flags.directory);
+/** Where recordings and public keys are: named, beside a file, or as the configuration says. */
+function places(
+  world: CliWorld,
+  flags: Flags,
+  recording: string | undefined,
+): { directory: string; keys: string } {
+  const isFile = recording !== undefined && existsSync(recording);
+  const named = flags.directory ?? (isFile ? dirname(recording) : undefined);
+  if (named !== undefined && flags.config === undefined) {
+    const directory = resolve(named);
     return { directory, keys: join(dirname(directory), 'keys') };
   }
   const path = flags.config ?? world.configPath();
@@ -44,8 +50,8 @@ const tellIn =
     appendFileSync(join(directory, 'readings.ndjson'), `${line}\n`, { mode: 0o600 });
   };
 
-function contextOf(world: CliWorld, flags: Flags): RecordingsCommandContext {
-  const { directory, keys } = places(world, flags);
+function contextOf(world: CliWorld, flags: Flags, recording?: string): RecordingsCommandContext {
+  const { directory, keys } = places(world, flags, recording);
   return {
     archive: new DirectoryArchive({
       directory,
@@ -109,7 +115,7 @@ export function addRecordingCommands(program: Command, world: CliWorld): void {
         const { replayRecording, showRecording } = await import('#cli/recordings.ts');
         const options = { recording, identityFiles: flags.identity, json: flags.json };
         const run = verb === 'show' ? showRecording : replayRecording;
-        world.done(await run(contextOf(world, flags), options));
+        world.done(await run(contextOf(world, flags, recording), options));
       });
   }
   addVerify(noun, world);
@@ -124,7 +130,7 @@ export function addRecordingCommands(program: Command, world: CliWorld): void {
         identityFiles: flags.identity,
         json: flags.json,
       };
-      world.done(await exportRecording(contextOf(world, flags), options));
+      world.done(await exportRecording(contextOf(world, flags, recording), options));
     });
 }
 
@@ -142,6 +148,6 @@ function addVerify(noun: Command, world: CliWorld): void {
       const { verifyRecordings } = await import('#cli/recordings.ts');
       const publicKeyFiles = keyFiles(flags.keys ?? []);
       const options = { recordings, publicKeyFiles, json: flags.json };
-      world.done(await verifyRecordings(contextOf(world, flags), options));
+      world.done(await verifyRecordings(contextOf(world, flags, recordings[0]), options));
     });
 }
