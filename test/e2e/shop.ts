@@ -1,0 +1,115 @@
+/**
+ * The world of the end-to-end tests: the quickstart's shop on a real server that asks for a
+ * password, the policy that ships, a gateway process, and people with their tools.
+ */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { rightsSql, roleSql, shopSql } from '../../quickstart/shop.ts';
+import { type GatewayOptions, startGateway, type TestGateway } from '../support/gateway.ts';
+import {
+  type PostgresOptions,
+  type PostgresVersion,
+  startPostgres,
+  type TestPostgres,
+} from '../support/postgres.ts';
+import type { PsqlTarget } from '../support/psql.ts';
+
+/** What the gateway logs in with upstream; never to be seen anywhere. */
+export const UPSTREAM_PASSWORD = 'upstream-canary-9f2c41d7';
+
+/** The policy that ships with the quickstart. */
+export const defaultPolicy: string = readFileSync(
+  fileURLToPath(new URL('../../policies/default.yaml', import.meta.url)),
+  'utf8',
+);
+
+export interface Shop {
+  readonly server: TestPostgres;
+  readonly gateway: TestGateway;
+  /** How psql reaches the shop as a job. */
+  psqlAs(subject: string, more?: Partial<PsqlTarget>): Promise<PsqlTarget>;
+  /** A reviewer's token. */
+  readonly reviewer: string;
+  readonly admin: string;
+  /** The first command that waits, once there is one. */
+  held(): Promise<Hold>;
+  review(hold: Hold, decision: 'approve' | 'deny'): Promise<number>;
+  stop(): Promise<void>;
+}
+
+export interface Hold {
+  readonly id: string;
+  readonly text: string;
+  readonly digest: string;
+}
+
+export interface ShopOptions {
+  readonly version?: PostgresVersion;
+  readonly server?: PostgresOptions;
+  readonly gateway?: Partial<GatewayOptions>;
+}
+
+export async function startShop(options: ShopOptions = {}): Promise<Shop> {
+  const server = await startPostgres({
+    version: options.version ?? 18,
+    hba: ['host all all 127.0.0.1/32 scram-sha-256'],
+    ...options.server,
+  });
+  await server.query('create database shop');
+  for (const role of ['app', 'readonly']) await server.query(roleSql(role, UPSTREAM_PASSWORD));
+  await server.query(shopSql + rightsSql, 'shop');
+  const gateway = await startGateway({
+    targets: [
+      {
+        name: 'shop',
+        host: server.host,
+        port: server.port,
+        accounts: ['app', 'readonly'].map((name) => ({ name, password: 'env:SHOP_PASSWORD' })),
+      },
+    ],
+    policies: { 'default.yaml': defaultPolicy },
+    env: { SHOP_PASSWORD: UPSTREAM_PASSWORD },
+    ...options.gateway,
+  });
+  const reviewer = await gateway.person('rita', ['dba']);
+  return {
+    server,
+    gateway,
+    reviewer,
+    admin: await gateway.person('anna', ['admins']),
+    psqlAs: async (subject, more = {}) => ({
+      port: gateway.port,
+      user: 'app@shop',
+      password: await gateway.job(subject),
+      database: 'shop',
+      ...more,
+    }),
+    held: () => firstHold(gateway, reviewer),
+    async review(hold, decision) {
+      const path = `/v1/holds/${hold.id}/${decision}`;
+      const { status } = await gateway.call('POST', path, reviewer, { digest: hold.digest });
+      return status;
+    },
+    async stop() {
+      await gateway.stop();
+      await server.stop();
+    },
+  };
+}
+
+async function firstHold(gateway: TestGateway, reviewer: string): Promise<Hold> {
+  for (;;) {
+    const { status, body } = await gateway.call('GET', '/v1/holds', reviewer);
+    if (status !== 200) throw new Error(JSON.stringify(body));
+    const { holds } = body;
+    const first: unknown = Array.isArray(holds) ? holds[0] : undefined;
+    if (typeof first === 'object' && first !== null && 'id' in first) {
+      const command: unknown = 'command' in first ? first.command : undefined;
+      const text =
+        typeof command === 'object' && command !== null && 'text' in command ? command.text : '';
+      const digest = 'digest' in first ? first.digest : '';
+      return { id: String(first.id), text: String(text), digest: String(digest) };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
