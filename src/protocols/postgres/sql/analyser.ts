@@ -241,8 +241,8 @@ function notKept(made: SqlStatement): Finding {
 /** One statement from its tree, with facts of its own. */
 function built(walk: Walk, tree: Node, text: string, scope: Scope): SqlStatement {
   const facts = new Collector();
-  const own: Walk = { ...walk, facts };
-  const { env } = walk;
+  const env: Environment = { ...walk.env, checkedTypes: new Set(), orderedTypes: new Set() };
+  const own: Walk = { ...walk, env, facts };
   const outcome = top(own, tree, scope);
   for (const column of outcome.output ?? []) facts.use(column.value, 'return');
   if (!env.state.known && env.stateRead.any) {

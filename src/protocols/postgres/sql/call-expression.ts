@@ -38,7 +38,7 @@ export function callExpression(walk: Walk, node: FuncCall, scope: Scope): Value 
     spread: node.func_variadic === true,
   });
   walk.env.chosen.set(node, chosen);
-  const literals = given.map((arg) => literalText(arg));
+  const literals = named.length === 0 ? given.map((arg) => literalText(arg)) : [];
   // By name the order differs from the declared one; then any argument may be any parameter.
   const all = derived(0, args);
   const passed = named.length === 0 ? args : (chosen[0]?.argTypes.map(() => all) ?? args);

@@ -27,6 +27,7 @@ import {
   clean,
   derived,
   either,
+  fromAnywhere,
   isTainted,
   retyped,
   rowOf,
@@ -76,7 +77,7 @@ function call(walk: Walk, info: FunctionInfo, args: readonly Value[], detail: Ca
       return reviewedResult(walk, info, args);
     case 'data-read':
       facts.effect('read');
-      return { ...reviewedResult(walk, info, args), unknown: true };
+      return fromAnywhere(reviewedResult(walk, info, args));
     case 'effect':
       return runEffects(walk, info, args, detail);
     default:
@@ -206,9 +207,7 @@ function runEffects(
     }
   }
   const result = resultOf(walk, info, args);
-  return info.effects.some((effect) => revealing.has(effect))
-    ? { ...result, unknown: true }
-    : result;
+  return info.effects.some((effect) => revealing.has(effect)) ? fromAnywhere(result) : result;
 }
 
 /** `set_config(name, value, local)`. */

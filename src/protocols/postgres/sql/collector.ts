@@ -14,6 +14,9 @@ import type {
 import type { SessionChange } from './types.ts';
 import type { Value } from './values.ts';
 
+/** Stands for every masked column, where a value may come from any. */
+export const anyColumn: string = '*';
+
 /** Reasons that are kept; more say nothing new to a person. */
 const reasonsMax = 16;
 /** Characters of names that a reason repeats. */
@@ -56,7 +59,8 @@ export class Collector {
   /** Notes what a masked column is used for. */
   use(value: Value, use: ColumnUse): void {
     if (value.unknown) this.#sawUnknown = true;
-    for (const name of value.sources) {
+    const names = value.unknown && use !== 'return' ? [...value.sources, anyColumn] : value.sources;
+    for (const name of names) {
       const key = `${use} ${name}`;
       if (!this.#columns.has(key)) this.#columns.set(key, { name, use, masked: true });
     }

@@ -20,6 +20,7 @@ import {
   numericType,
   recordType,
   textType,
+  unknownType,
   timestamptzType,
   timestampType,
   timetzType,
@@ -34,6 +35,7 @@ import {
   cleanAny,
   derived,
   either,
+  retyped,
   rowOf,
   unknownValue,
   untyped,
@@ -132,11 +134,10 @@ function constant(value: A_Const): Value {
   if (value.sval !== undefined || value.isnull === true) return untyped;
   if (value.boolval !== undefined) return trueOrFalse;
   if (value.bsval !== undefined) return clean(bitType);
-  // Without a point or exponent and small enough it is an int8, else a numeric.
   const digits = value.fval?.fval ?? '';
-  return clean(
-    /^-?\d{1,18}$/.test(digits) ? int8Type : /^-?\d{19}$/.test(digits) ? 0 : numericType,
-  );
+  if (/[.eE]/.test(digits)) return clean(/^0[xX]/.test(digits) ? 0 : numericType);
+  // Small enough it is an int8; at the border, and in other notations, it is not worked out.
+  return clean(/^-?\d{1,18}$/.test(digits) ? int8Type : 0);
 }
 
 function columnReference(walk: Walk, node: ColumnRef, scope: Scope): Value {
@@ -209,9 +210,14 @@ function caseExpression(walk: Walk, node: CaseExpr, scope: Scope): Value {
   return controlled ? all : value;
 }
 
-/** One of several values under their common type. */
-export function commonValue(walk: Walk, values: readonly Value[]): Value {
-  const value = either(values);
+/**
+ * One of several values under their common type. When all are literals that is text, unless their
+ * type is left `open` to where they go.
+ */
+export function commonValue(walk: Walk, values: readonly Value[], literals?: 'open'): Value {
+  const joined = either(values);
+  const isOpen = joined.type === unknownType && literals === undefined;
+  const value = isOpen ? retyped(joined, textType) : joined;
   for (const one of values) if (one.type !== value.type) checkImplicit(walk, one);
   return value;
 }

@@ -19,6 +19,7 @@ export function aside(walk: Walk): Walk {
   return {
     ...walk,
     facts: new Collector(),
+    livePath: walk.env.state.searchPath,
     env: { ...walk.env, checkedTypes: new Set(), orderedTypes: new Set() },
   };
 }

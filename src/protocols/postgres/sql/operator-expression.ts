@@ -5,10 +5,10 @@ import type { FunctionInfo, OperatorInfo } from './catalogue.ts';
 import { chooseOperators, operatorsNamed } from './overloads.ts';
 import type { Scope } from './scope.ts';
 import { isSafe } from './traits.ts';
-import { boolType, recordType } from './type-oids.ts';
+import { boolType, recordType, unknownType } from './type-oids.ts';
 import { itemsOf, kindOf, namesOf } from './tree.ts';
 import { checkOrdering } from './ordering.ts';
-import { clean, derived, either, isTainted, unknownValue, type Value } from './values.ts';
+import { clean, cleanAny, derived, either, isTainted, unknownValue, type Value } from './values.ts';
 import type { Walk } from './walk.ts';
 
 const named = (name: string): readonly Node[] => [{ String: { sval: name } }];
@@ -42,7 +42,9 @@ export function operatorExpression(walk: Walk, node: A_Expr, scope: Scope): Valu
       const compared = operator(walk, name, left, right);
       const kept = left ?? unknownValue;
       // NULL instead of the value tells that they were equal.
-      return isTainted(compared) ? derived(kept.type, [kept, compared]) : kept;
+      if (isTainted(compared)) return derived(0, [kept, compared]);
+      // A literal takes the type that it was compared as.
+      return kept.type === unknownType ? cleanAny : kept;
     }
     case 'AEXPR_OP_ANY':
     case 'AEXPR_OP_ALL':
@@ -74,7 +76,8 @@ function overArray(
   array: Value,
 ): Value {
   const info = walk.env.catalogue.typeByOid(array.type);
-  const element = info?.kind === 'array' ? info.elementOid : array.type === 705 ? 705 : 0;
+  const element =
+    info?.kind === 'array' ? info.elementOid : array.type === unknownType ? unknownType : 0;
   const one = operator(walk, name, left, derived(element, [array]));
   return derived(boolType, [one]);
 }
@@ -87,6 +90,8 @@ function amongList(
 ): Value {
   // Members that are alike are compared alike: a list of a thousand literals is one comparison.
   const results = new Map<Value, Value>();
+  // Members under a common type may be compared as values of the left side's type.
+  if (left !== undefined) operator(walk, name, left, clean(left.type));
   for (const member of members) {
     if (results.has(member)) continue;
     results.set(member, operator(walk, name, left, member));

@@ -11,12 +11,22 @@ import { findColumn, type Scope, withSources } from './scope.ts';
 import { starColumns, targetColumns } from './targets.ts';
 import { itemsOf, kindOf } from './tree.ts';
 import { checkOrdering } from './ordering.ts';
-import { type Column, unknownValue, type Value } from './values.ts';
+import { type Column, settled, unknownValue, type Value } from './values.ts';
 import { deeper, readLiteral, spend, type Walk } from './walk.ts';
 import { withClause } from './with.ts';
 
 /** The result of a query; undefined when its columns are not known. */
 export function query(walk: Walk, select: SelectStmt, scope: Scope): readonly Column[] | undefined {
+  const columns = openQuery(walk, select, scope);
+  return columns === undefined ? undefined : settled(columns);
+}
+
+/** The same, with literals that take their type from where the result goes. */
+export function openQuery(
+  walk: Walk,
+  select: SelectStmt,
+  scope: Scope,
+): readonly Column[] | undefined {
   spend(walk);
   return deeper(walk, () => {
     const own =
@@ -156,7 +166,7 @@ function values(walk: Walk, lists: readonly Node[], scope: Scope): readonly Colu
   }
   return perColumn.map((seen, at) => ({
     name: `column${at + 1}`,
-    value: commonValue(walk, [...seen]),
+    value: commonValue(walk, [...seen], 'open'),
   }));
 }
 
@@ -168,9 +178,9 @@ function setOperation(walk: Walk, select: SelectStmt, scope: Scope): readonly Co
     arms.push({ operation: left, right: left.rarg });
     left = left.larg;
   }
-  let columns = left === undefined ? undefined : query(walk, left, scope);
+  let columns = left === undefined ? undefined : openQuery(walk, left, scope);
   for (const { operation, right } of arms.reverse()) {
-    const other = right === undefined ? undefined : query(walk, right, scope);
+    const other = right === undefined ? undefined : openQuery(walk, right, scope);
     columns = combined(walk, operation, columns, other);
   }
   tail(walk, select, columns, scope);

@@ -104,7 +104,8 @@ function fitsPolymorphic(from: TypeInfo, target: Oid): boolean {
   switch (target) {
     case anyArrayType:
     case anyCompatibleArrayType:
-      return isArray(from) || from.oid === anyArrayType;
+      // `int2vector` and its like are arrays here, and base types elsewhere.
+      return isArray(from) || from.elementOid !== 0 || from.oid === anyArrayType;
     case anyNonArrayType:
     case anyCompatibleNonArrayType:
       return !isArray(from);

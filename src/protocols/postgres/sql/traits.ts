@@ -110,9 +110,12 @@ function innerTypes(catalogue: Catalogue, info: TypeInfo, seen: Set<Oid>): strin
 }
 
 function ownFunctions(catalogue: Catalogue, info: TypeInfo): string | undefined {
-  const oids = [info.inputOid, info.outputOid, ...info.rangeFunctionOids].filter(
-    (oid) => oid !== 0,
-  );
+  const oids = [
+    info.inputOid,
+    info.outputOid,
+    ...info.otherFunctionOids,
+    ...info.rangeFunctionOids,
+  ].filter((oid) => oid !== 0);
   const safe = oids.every((oid) => {
     const one = catalogue.functionByOid(oid);
     // What came with the server is reviewed as a whole; its input functions run nothing else.

@@ -14,6 +14,7 @@ import type {
   TransactionStmt,
   VariableSetStmt,
 } from 'libpg-query';
+import { anyColumn } from './collector.ts';
 import { isOn } from './copy-statement.ts';
 import { writtenName } from './relations.ts';
 import { typeNamed } from './resolve-types.ts';
@@ -52,7 +53,9 @@ export function explain(walk: Walk, node: ExplainStmt): Outcome {
   facts.changes.push(...(runs ? kept : []));
   if (!runs) facts.withoutWrites();
   // Plans hold constants that the planner computed, and estimates and counts of what was compared.
-  const sources = facts.usesOf('filter', 'order', 'group', 'compute', 'copy', 'write');
+  const sources = facts
+    .usesOf('filter', 'order', 'group', 'compute', 'copy', 'write')
+    .filter((name) => name !== anyColumn);
   const value: Value = {
     type: textType,
     sources,

@@ -4,7 +4,7 @@
  * masked column; everything else is masked. Immutable, and shared where nothing is known to matter.
  */
 import type { Oid } from './catalogue.ts';
-import { unknownType } from './type-oids.ts';
+import { textType, unknownType } from './type-oids.ts';
 
 export interface Value {
   /** 0 when it is not settled, `unknown` (705) for a literal or parameter without a type. */
@@ -116,6 +116,24 @@ function eitherFields(from: readonly Value[]): readonly Column[] | undefined {
   }));
 }
 
+/** Columns of a sub-query as the query around it sees them: what is still a literal is text there. */
+export function settled(columns: readonly Column[]): readonly Column[] {
+  if (columns.every((column) => column.value.type !== unknownType)) return columns;
+  return columns.map(({ name, value }) => ({
+    name,
+    value: value.type === unknownType ? retyped(value, textType) : value,
+  }));
+}
+
+/** The same value, and each of its fields, as one that may come from anything. */
+export function fromAnywhere(value: Value): Value {
+  const fields = value.fields?.map((field) => ({
+    name: field.name,
+    value: { ...field.value, direct: undefined, unknown: true },
+  }));
+  return { ...value, direct: undefined, unknown: true, fields };
+}
+
 /** A row of the given fields. */
 export function rowOf(type: Oid, fields: readonly Column[]): Value {
   const values = fields.map((field) => field.value);
@@ -135,5 +153,5 @@ export function withTaint(value: Value, from: readonly Value[]): Value {
   if (!from.some(isTainted)) return value;
   const all = derived(value.type, [value, ...from]);
   const same = from.every((one) => !isTainted(one) || one.direct === value.direct);
-  return { ...all, fields: value.fields, direct: same ? value.direct : undefined };
+  return same ? { ...all, direct: value.direct } : all;
 }

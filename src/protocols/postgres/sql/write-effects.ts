@@ -89,7 +89,7 @@ class Cascade {
   }
 
   #trigger(relation: Relation, trigger: TriggerInfo, kind: WriteKind): void {
-    if (trigger.internal || !trigger.enabled || !trigger.events.includes(kind.event)) return;
+    if (trigger.internal || !trigger.enabled || !fires(relation, trigger, kind.event)) return;
     const { facts, env } = this.#walk;
     const info = env.catalogue.functionByOid(trigger.functionOid);
     const name = info === undefined ? '?' : `${info.schema}.${info.name}`;
@@ -232,6 +232,13 @@ function runRule(walk: Walk, relation: Relation, rule: RuleStmt): void {
   for (const action of rule.actions ?? []) {
     inner.entries.statement(inner, action, { ...emptyScope, parent: scope });
   }
+}
+
+/** An update of a partitioned table can move a row: a delete in one partition, an insert in another. */
+function fires(relation: Relation, trigger: TriggerInfo, event: WriteEvent): boolean {
+  if (trigger.events.includes(event)) return true;
+  const moves = relation.partitionKey !== undefined || relation.parentOids.length > 0;
+  return event === 'update' && moves && trigger.events.some((one) => one !== 'truncate');
 }
 
 function touchesKey(

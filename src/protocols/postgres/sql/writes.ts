@@ -16,6 +16,7 @@ import type { Relation, WriteEvent } from './catalogue.ts';
 import { plainTruth } from './fold.ts';
 import { fromClause, rowItem } from './from.ts';
 import { tableColumns, viewColumns } from './labels.ts';
+import { openQuery } from './query.ts';
 import { itemOf, openItem, relationNamed, writtenName } from './relations.ts';
 import {
   beside,
@@ -84,9 +85,7 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
   const source = node.selectStmt;
   if (source !== undefined) {
     const columns =
-      'SelectStmt' in source
-        ? walk.entries.query(walk, source.SelectStmt, nested(scope))
-        : undefined;
+      'SelectStmt' in source ? openQuery(walk, source.SelectStmt, nested(scope)) : undefined;
     if (columns === undefined) {
       walk.facts.partial('what is inserted is not known');
       for (const name of names) assign(walk, target, assigned, name, unknownValue);
