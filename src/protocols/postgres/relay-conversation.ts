@@ -31,6 +31,9 @@ export const failed = 0x45; // E
 /** For how long a session believes a catalogue that it has not changed itself. */
 const STATE_MS_MAX = 15_000;
 
+/** For how long a catalogue that could not be read is left alone. */
+const RETRY_MS = 2_000;
+
 /** What the server told of itself, with the text of it that commands carry. */
 export interface KnownState {
   readonly catalogue: Catalogue;
@@ -69,6 +72,7 @@ export class Conversation {
   readonly stale: Set<Prepared> = new Set();
   readonly #clock: Clock;
   #learnedAtMs = 0;
+  #retryAtMs = 0;
   #touched = false;
   #opaque = false;
   #unsound = false;
@@ -104,6 +108,7 @@ export class Conversation {
 
   /** Whether the state could be read back, once what is under way is answered. */
   get canRefresh(): boolean {
+    if (this.#clock.monotonicMs() < this.#retryAtMs) return false;
     return !this.segmentOpen && !this.skipping && !this.copyIn;
   }
 
@@ -129,6 +134,13 @@ export class Conversation {
   /** A setting is on under which texts mean something else; reading again tells nothing new. */
   get isUnsound(): boolean {
     return this.#unsound && !this.settingsUnknown && !this.catalogueUnknown;
+  }
+
+  /** The catalogue could not be read; it is not tried again for a while. */
+  catalogueFailed(): void {
+    this.catalogueUnknown = true;
+    this.#under = {};
+    this.#retryAtMs = this.#clock.monotonicMs() + RETRY_MS;
   }
 
   /** Takes what was read back from the server. */

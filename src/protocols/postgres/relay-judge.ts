@@ -135,20 +135,25 @@ export class Judge {
       const { masks } = conversation.stages;
       const found = await (pending ?? this.#lookUp(text));
       pending = undefined;
-      if (await this.#settleNames()) continue;
       // Masks may have changed meanwhile: what was found says nothing under others.
-      if (found !== undefined && masks === conversation.stages.masks) {
-        const { stateKnown, isUnsound, stages } = conversation;
-        const settled = stateKnown || isUnsound || isComplete(found) || !stages.factsMatter;
-        if (settled || !conversation.canRefresh) return await this.#separate(text, found);
+      if ((await this.#settleNames()) || masks !== conversation.stages.masks) continue;
+      if (found !== undefined && (this.#isSettled(found) || !conversation.canRefresh)) {
+        return await this.#separate(text, found);
       }
       await conversation.whenAnswered();
       // In a failed transaction nothing can be asked; the server will refuse the statement too.
-      if (!(await this.refreshed()) && found !== undefined) {
+      const learned = await this.refreshed();
+      if (!learned && found !== undefined && masks === conversation.stages.masks) {
         return await this.#separate(text, found);
       }
     }
     throw new Error('the state of the session does not come to rest');
+  }
+
+  /** Whether reading the state back would tell nothing more. */
+  #isSettled(found: SqlAnalysis): boolean {
+    const { stateKnown, isUnsound, stages } = this.#parts.conversation;
+    return stateKnown || isUnsound || isComplete(found) || !stages.factsMatter;
   }
 
   #lookUp(text: string): Soon<SqlAnalysis> | undefined {
@@ -172,12 +177,12 @@ export class Judge {
     return stale.length > 0;
   }
 
-  /** Reads the state back if that is possible now. */
+  /** Reads the state back if that is possible now; answers whether it is known then. */
   async refreshed(): Promise<boolean> {
     const { conversation, refresh } = this.#parts;
     if (!conversation.isQuiet || conversation.status === failed) return false;
     await refresh();
-    return true;
+    return conversation.stateKnown || conversation.isUnsound;
   }
 
   /**

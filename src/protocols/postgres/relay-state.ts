@@ -2,6 +2,7 @@
  * Reads back from the server what decides how it reads a statement: settings, search path, role and
  * catalogue, and, after code that was not seen through, what prepared names stand for.
  */
+import { toGatewayError } from '#core/errors.ts';
 import type { Conversation } from './relay-conversation.ts';
 import { inTransaction } from './relay-conversation.ts';
 import type { CatalogueCache } from './sql/catalogue-cache.ts';
@@ -41,7 +42,17 @@ export async function refreshState(parts: RefreshParts): Promise<void> {
   // Reading it in a transaction fixes the client's snapshot: not for age alone.
   if (catalogue === undefined || catalogueUnknown || (isStale && open === 'none')) {
     const why = known !== undefined && catalogueUnknown ? 'changed' : 'session';
-    catalogue = await catalogues.current(`${target}/${state.database}`, query, why, open);
+    const key = `${target}/${state.database}`;
+    try {
+      catalogue = await catalogues.current(key, query, why, open);
+    } catch (thrown) {
+      // It changes faster than it can be read, or is above the limits. The session goes on without:
+      // nothing that depends on it is complete, and the policy says what that means.
+      if (toGatewayError(thrown).code !== 'SP_NOT_UNDERSTOOD') throw thrown;
+      conversation.learn(catalogue ?? emptyCatalogue, state);
+      conversation.catalogueFailed();
+      return;
+    }
   }
   conversation.learn(catalogue, state);
 }
