@@ -18,6 +18,7 @@ import {
   testVerdict,
 } from '../../test/support/recording.ts';
 import { DirectoryArchive } from './archive.ts';
+import { decodeContext, subjectOf } from './documents.ts';
 import type { RecorderOptions } from './recorder.ts';
 import { postgresRenderer } from './renderers/postgres.ts';
 
@@ -99,6 +100,42 @@ describe('DirectoryArchive', () => {
     assert.equal((await archive.list({ ...all, limit: 1 })).length, 1);
     assert.deepEqual(told, []);
     await assert.rejects(archive.summary('nothing'), GatewayError);
+  });
+
+  it('says whom and what the rules looked at, as the session began', async () => {
+    await record('s-1');
+    const { identity, target } = testContext('s-1');
+    const { name, labels } = target;
+    assert.deepEqual(await archive.subject('s-1'), { identity, target: { name, labels } });
+    await assert.rejects(archive.subject('nothing'), { code: 'SP_NOT_FOUND' });
+  });
+
+  it('reads contexts that say less, or more than this release knows', () => {
+    const subject = (identity: object, target: object): unknown => {
+      const context = { session: 's-1', startedAt: 1, protocol: 'postgres', identity, target };
+      const decoded = decodeContext(Buffer.from(JSON.stringify(context)));
+      return decoded && subjectOf(decoded);
+    };
+    const plain = { id: 'ci/1', kind: 'workload', issuer: 'ci', subject: '1', displayName: 'one' };
+    const lists = { groups: [], roles: [], owner: undefined, onBehalfOf: undefined, claims: {} };
+    assert.deepEqual(subject(plain, { name: 'orders' }), {
+      identity: { ...plain, ...lists, expiresAt: 0 },
+      target: { name: 'orders', labels: {} },
+    });
+    const odd = { roles: ['auditor', 'emperor'], groups: ['a', 7], claims: { a: 'b', c: 7 }, x: 1 };
+    assert.deepEqual(subject({ ...plain, ...odd }, { name: 'orders', labels: { env: 1 } }), {
+      identity: {
+        ...plain,
+        ...lists,
+        groups: ['a'],
+        roles: ['auditor'],
+        claims: { a: 'b' },
+        expiresAt: 0,
+      },
+      target: { name: 'orders', labels: {} },
+    });
+    assert.equal(subject({ ...plain, kind: 'ghost' }, { name: 'orders' }), undefined);
+    assert.equal(subject(plain, {}), undefined);
   });
 
   it('shows commands with verdicts and parameters, and tells who read', async () => {

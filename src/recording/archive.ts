@@ -13,6 +13,7 @@ import type {
   ListFilter,
   Reading,
   RecordedCommand,
+  RecordedSubject,
   RecordingArchive,
   RecordingProblem,
   RecordingSummary,
@@ -30,7 +31,7 @@ import { OPEN_SUFFIX, SEALED_SUFFIX } from './messages.ts';
 import { Replay } from './replay.ts';
 import { scan } from './scan.ts';
 import { FileSource } from './source.ts';
-import { summarise } from './summary.ts';
+import { readSubject, summarise } from './summary.ts';
 import { verifyRecording } from './verify.ts';
 
 /** What a reading gives: the context first; the seal or a problem last. */
@@ -73,6 +74,12 @@ export class DirectoryArchive implements RecordingArchive {
 
   async summary(recording: string): Promise<RecordingSummary> {
     return summarise(this.#find(recording));
+  }
+
+  async subject(recording: string): Promise<RecordedSubject> {
+    const subject = await readSubject(this.#find(recording));
+    if (subject !== undefined) return subject;
+    throw new GatewayError('SP_NOT_FOUND', { detail: `${recording} does not say whose it is` });
   }
 
   async *commands(

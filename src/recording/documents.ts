@@ -3,7 +3,9 @@
  * Neither holds values of results; both stay readable when the frames are encrypted.
  */
 import type { SessionContext } from '#core/command.ts';
-import type { EpochMs } from '#core/ids.ts';
+import { asEpochMs, asId, type EpochMs } from '#core/ids.ts';
+import type { Role } from '#core/identity.ts';
+import type { RecordedSubject } from '#core/ports/recording-archive.ts';
 import type { SessionEnd } from '#core/protocol.ts';
 import { type JsonObject, numberOf, objectOf, parseObject, textOf, textsOf } from './json.ts';
 import { optionalTextOf } from './json.ts';
@@ -81,7 +83,12 @@ export function encodeContext(
     session: context.session,
     startedAt,
     protocol: context.protocol,
-    identity: { ...identity, owner: identity.owner ?? null },
+    // Whole, with the labels below: rules can be asked again about what was decided then.
+    identity: {
+      ...identity,
+      owner: identity.owner ?? null,
+      onBehalfOf: identity.onBehalfOf ?? null,
+    },
     // Named one by one: a target's settings and accounts may refer to secrets.
     target: { name: target.name, address: target.address, labels: target.labels },
     account: context.account,
@@ -135,6 +142,47 @@ export function decodeContext(raw: Uint8Array): RecordedContext | undefined {
             wrappedKey: Buffer.from(textOf(note, 'wrappedKey'), 'base64'),
           },
   };
+}
+
+const roles: readonly Role[] = ['admin', 'reviewer', 'auditor', 'member'];
+
+/**
+ * Identity and target of a context; undefined when it does not name both. What else is missing, or
+ * of a kind that this release does not know, is left out.
+ */
+export function subjectOf({ identity, target }: RecordedContext): RecordedSubject | undefined {
+  const id = textOf(identity, 'id');
+  const kind = identity['kind'];
+  const name = textOf(target, 'name');
+  if (id === '' || name === '' || (kind !== 'workload' && kind !== 'human')) return undefined;
+  const onBehalfOf = optionalTextOf(identity, 'onBehalfOf');
+  return {
+    identity: {
+      id: asId(id),
+      kind,
+      issuer: textOf(identity, 'issuer'),
+      subject: textOf(identity, 'subject'),
+      displayName: textOf(identity, 'displayName'),
+      groups: textsOf(identity, 'groups'),
+      roles: roles.filter((role) => textsOf(identity, 'roles').includes(role)),
+      owner: optionalTextOf(identity, 'owner'),
+      onBehalfOf: onBehalfOf === undefined ? undefined : asId(onBehalfOf),
+      claims: wordsOf(identity['claims']),
+      expiresAt: asEpochMs(numberOf(identity, 'expiresAt') ?? 0),
+    },
+    target: { name, labels: wordsOf(target['labels']) },
+  };
+}
+
+/** Names with their words; what is no word is left out. */
+function wordsOf(value: unknown): Readonly<Record<string, string>> {
+  const object = objectOf(value) ?? {};
+  return Object.fromEntries(
+    Object.keys(object).flatMap((key) => {
+      const word = optionalTextOf(object, key);
+      return word === undefined ? [] : [[key, word]];
+    }),
+  );
 }
 
 /** What the seal says besides what the writer itself knows. */

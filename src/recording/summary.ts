@@ -2,8 +2,18 @@
  * What a listing shows: the context and the seal of a recording, found without reading what is
  * between. Nothing here is checked; `verify` does that.
  */
-import type { ArchiveState, RecordingSummary } from '#core/ports/recording-archive.ts';
-import { decodeContext, decodeSeal, type RecordedContext, type RecordedSeal } from './documents.ts';
+import type {
+  ArchiveState,
+  RecordedSubject,
+  RecordingSummary,
+} from '#core/ports/recording-archive.ts';
+import {
+  decodeContext,
+  decodeSeal,
+  type RecordedContext,
+  type RecordedSeal,
+  subjectOf,
+} from './documents.ts';
 import {
   BLOCK_HEADER_BYTES,
   decodeBlockHeader,
@@ -26,6 +36,17 @@ export async function summarise(path: string): Promise<RecordingSummary> {
     const context = await readContext(source);
     const seal = await readSeal(source);
     return describe(path, source.bytes, context, seal);
+  } finally {
+    await source.close();
+  }
+}
+
+/** Whom and what rules looked at; undefined when the recording does not say it whole. */
+export async function readSubject(path: string): Promise<RecordedSubject | undefined> {
+  const source = await FileSource.open(path);
+  try {
+    const context = await readContext(source);
+    return context === undefined ? undefined : subjectOf(context);
   } finally {
     await source.close();
   }

@@ -4,6 +4,7 @@
  */
 import type { EventDraft } from '../events.ts';
 import type { EpochMs } from '../ids.ts';
+import type { Identity } from '../identity.ts';
 import type { Direction } from '../tape.ts';
 
 /** A recording that is whole and signed to its end. */
@@ -56,6 +57,12 @@ export interface RecordingSummary {
   readonly commands: number | undefined;
   readonly endReason: string;
   readonly endDetail: string;
+}
+
+/** Whom and what rules looked at in a session. As the recording says, not proven either. */
+export interface RecordedSubject {
+  readonly identity: Identity;
+  readonly target: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
 }
 
 /** A bound value, exactly as it was; null is SQL's NULL. */
@@ -176,6 +183,12 @@ export interface RecordingArchive {
   list(filter: ListFilter): Promise<readonly RecordingSummary[]>;
   /** @throws GatewayError `SP_NOT_FOUND`, `SP_FORBIDDEN` when no identity opens it. */
   summary(recording: string): Promise<RecordingSummary>;
+  /**
+   * The identity and the target as they were when the session began.
+   *
+   * @throws GatewayError `SP_NOT_FOUND` when there is no recording, or it does not say.
+   */
+  subject(recording: string): Promise<RecordedSubject>;
   /** Commands in order, then the problem if there is one. */
   commands(
     recording: string,
