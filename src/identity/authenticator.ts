@@ -4,7 +4,7 @@
  */
 import type { Clock } from '#core/clock.ts';
 import type { Identity } from '#core/identity.ts';
-import { asEpochMs, asId, type CredentialId } from '#core/ids.ts';
+import { asEpochMs, asId, type CredentialId, type EpochMs } from '#core/ids.ts';
 import type { CredentialScope } from '#core/ports/credentials.ts';
 import type { SpentTokens } from '#core/ports/jti.ts';
 import type { LoginAttempt, ScramKeys } from '#core/protocol.ts';
@@ -106,22 +106,29 @@ export class Authenticator {
     if (!tokenHasHash(token, person.credential.sha256)) {
       throw loginFailed('wrong secret of a credential');
     }
-    const identity: Identity = {
-      id: asId(`people/${person.name}`),
-      kind: 'human',
-      issuer: 'people',
-      subject: person.name,
-      displayName: person.displayName ?? person.name,
-      groups: person.groups,
-      roles: [...new Set(['member' as const, ...person.roles])],
-      owner: undefined,
-      onBehalfOf: undefined,
-      claims: {},
-      expiresAt: asEpochMs(this.#parts.clock.now() + PERSON_LIFE_MS),
+    const expiresAt = asEpochMs(this.#parts.clock.now() + PERSON_LIFE_MS);
+    return {
+      identity: personIdentity(person, expiresAt),
+      scope: undefined,
+      credential: asId(person.credential.id),
     };
-    return { identity, scope: undefined, credential: asId(person.credential.id) };
   }
 }
+
+/** Who a person of the configuration is. */
+export const personIdentity = (person: PersonConfig, expiresAt: EpochMs): Identity => ({
+  id: asId(`people/${person.name}`),
+  kind: 'human',
+  issuer: 'people',
+  subject: person.name,
+  displayName: person.displayName ?? person.name,
+  groups: person.groups,
+  roles: [...new Set(['member' as const, ...person.roles])],
+  owner: undefined,
+  onBehalfOf: undefined,
+  claims: {},
+  expiresAt,
+});
 
 /** An id as in the token, also from its form with dashes. */
 function normalId(text: string): CredentialId | undefined {

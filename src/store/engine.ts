@@ -42,13 +42,20 @@ export function openDatabase(path: string): DatabaseSync {
   return database;
 }
 
+/** Opens a file that is there, to read what others write to it. Changes nothing about it. */
+function openForReading(path: string): DatabaseSync {
+  return new DatabaseSync(path, { readOnly: true, timeout: BUSY_MS });
+}
+
 /** Runs a statement at once, on this thread. */
 export class InlineEngine implements SqlEngine {
   readonly #database: DatabaseSync;
   readonly #prepared = new Map<string, StatementSync>();
 
-  constructor(path: string) {
-    this.#database = guarded(() => openDatabase(path));
+  constructor(path: string, access: 'write' | 'read' = 'write') {
+    this.#database = guarded(() =>
+      access === 'write' ? openDatabase(path) : openForReading(path),
+    );
   }
 
   /** As {@link SqlEngine.run}, synchronously. */

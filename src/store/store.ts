@@ -95,3 +95,27 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     },
   };
 }
+
+/** The identities in the store of a gateway that may be running. */
+export interface IdentityReader extends Pick<SeenIdentities, 'find'> {
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the store to look identities up, and for nothing else: it is not made, and its schema stays
+ * as it is, so that a tool of another release cannot disturb the gateway.
+ *
+ * @throws GatewayError `SP_STORE` when the file cannot be opened.
+ */
+export function readIdentities(path: string): IdentityReader {
+  const engine = new InlineEngine(path, 'read');
+  const db = new Kysely<Schema>({ dialect: sqliteDialect(engine) });
+  const identities = new StoredIdentities(db);
+  return {
+    find: (id) => identities.find(id),
+    async close() {
+      await db.destroy();
+      await engine.close();
+    },
+  };
+}
