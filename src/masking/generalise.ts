@@ -91,7 +91,12 @@ function roundDown(bucket: number | undefined, text: string): string | undefined
   return up === 0n ? '0' : `-${up * width}`;
 }
 
-/** A float without exponent, as far as rounding down needs it. */
+/** The whole part of a float without an exponent, by its decimal text: exact, unlike its bits. */
 function toPlain(value: number): string {
-  return Math.abs(value) < 1e21 ? String(Math.floor(value)) : BigInt(value).toString();
+  const [, sign = '', whole = '', part = '', exponent = '0'] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e([+-]\d+))?$/.exec(String(value)) ?? [];
+  const digits = whole + part;
+  const point = whole.length + Number(exponent);
+  const integer = point > 0 ? digits.padEnd(point, '0').slice(0, point) : '0';
+  return `${sign}${integer}${/[1-9]/.test(digits.slice(Math.max(0, point))) ? '.5' : ''}`;
 }

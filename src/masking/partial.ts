@@ -26,8 +26,8 @@ export function partial(transform: Partial, kind: CellKind, text: string): strin
 }
 
 const isDigit = (character: string): boolean => character >= '0' && character <= '9';
-/** Letters and digits of any script, and what earlier masks put in their place. */
-const isSignificant = (character: string): boolean => /[\p{L}\p{N}\p{M}*]/u.test(character);
+/** Letters, digits and pictures of any script, and what earlier masks put in their place. */
+const isSignificant = (character: string): boolean => /[\p{L}\p{N}\p{M}\p{So}*]/u.test(character);
 
 /** Replaces the significant characters between the kept ends; separators keep their places. */
 function hide(

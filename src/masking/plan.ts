@@ -155,30 +155,36 @@ export class Plan {
 
   #kernelOptions(words: readonly Beginning[], tokens: readonly ShapeEntry[]): KernelOptions {
     const kinds: number[] = [];
-    const named = detectors.some(
-      (detector, index) => this.enabled[index] === 1 && detector.names !== undefined,
+    const keyed = detectors.some(
+      ({ names, recogniser }, index) =>
+        this.enabled[index] === 1 && (names !== undefined || recogniser === 'url-password'),
     );
     if (this.has('email')) kinds.push(anchor.at);
     if (words.length > 0) kinds.push(anchor.word);
-    if (named) kinds.push(anchor.key);
+    if (keyed) kinds.push(anchor.key);
     if (this.has('ip-address') || this.has('mac-address')) kinds.push(anchor.colons);
     if (this.has('azure-client-secret')) kinds.push(anchor.tilde);
-    const numbers = tokens.filter(({ shape }) => shape.digitsMin >= 6);
-    const other = tokens.filter(({ shape }) => shape.digitsMin < 6 && shape.compactMin >= LONG_MIN);
-    const isCardOnly = numbers.every(({ shape }) => shape.digitsMin >= 12);
+    const numbers = tokens.filter(({ shape }) => shape.groupMin >= DIGITS_MIN);
+    const isLong = tokens.some(
+      ({ shape }) => shape.groupMin < DIGITS_MIN && shape.runMin >= LONG_MIN,
+    );
+    const isCardOnly = numbers.every(({ shape }) => shape.groupMin >= CARD_DIGITS_MIN);
     const loose = this.has('phone') || this.has('ip-address');
     if (numbers.length > 0 || loose) kinds.push(anchor.digits);
-    if (other.length > 0) kinds.push(anchor.long);
+    if (isLong) kinds.push(anchor.long);
     return {
       kinds,
       words,
       keyEndings: keyEndings(),
-      digitsMin: isCardOnly && !loose ? 12 : 6,
+      digitsMin: isCardOnly && !loose ? CARD_DIGITS_MIN : DIGITS_MIN,
       longMin: LONG_MIN,
     };
   }
 }
 
+/** Digits in a group, and characters in a token, that are worth a look. */
+const DIGITS_MIN = 6;
+const CARD_DIGITS_MIN = 12;
 const LONG_MIN = 15;
 
 /** The number of a detector; throws for a name that is not in the table. */

@@ -28,6 +28,10 @@ export interface Shape {
   /** Digits among them. */
   readonly digitsMin: number;
   readonly digitsMax: number;
+  /** Digits with at most single signs between them that every match has in one place. */
+  readonly groupMin: number;
+  /** Letters and digits without a sign between them that every match has in one place. */
+  readonly runMin: number;
 }
 
 /** Longest run that an open quantifier takes. */
@@ -75,7 +79,33 @@ export function compileShape(source: string): Shape {
       (step) => step.max,
       (step) => some(step.set, 48, 57, /[0-9]/),
     ),
+    groupMin: longest(
+      steps,
+      (set) => some(set, 48, 57, /[0-9]/),
+      (set) => some(set, 65, 122, /[A-Za-z]/),
+    ),
+    runMin: longest(
+      steps,
+      (set) => some(set, 48, 122, /[0-9A-Za-z]/),
+      (set) => some(set, 32, 126, /[^0-9A-Za-z]/),
+    ),
   };
+}
+
+/** The most that steps which count add up to between steps that break. */
+function longest(
+  steps: readonly Step[],
+  counts: (set: Uint8Array) => boolean,
+  breaks: (set: Uint8Array) => boolean,
+): number {
+  let best = 0;
+  let sum = 0;
+  for (const { set, min } of steps) {
+    if (breaks(set)) sum = 0;
+    else if (counts(set)) sum += min;
+    best = Math.max(best, sum);
+  }
+  return best;
 }
 
 function some(set: Uint8Array, from: number, to: number, wanted: RegExp): boolean {

@@ -2,7 +2,7 @@
  * Identifiers made of letters and digits in groups: finds the groups around an anchor and asks
  * which shapes fit them. `4111 1111 1111 1111` and `12345678-Z` are groups joined by one sign.
  */
-import { classes, classOf, isDigit, isHigh, isJoint, isLetter, isWord } from './bytes.ts';
+import { classes, classOf, isDigit, isHex, isHigh, isJoint, isLetter, isWord } from './bytes.ts';
 import { Context, noContext, strongContext } from './context.ts';
 import { detectors } from './detectors/table.ts';
 import { countKey, type ShapeEntry } from './plan.ts';
@@ -18,6 +18,9 @@ const WORD_MIN = 4;
 
 const SPACE = 32;
 const HYPHEN = 45;
+const DOT = 46;
+/** From this confidence on a shape and its check digits are enough wherever they stand. */
+const CLEAR = 0.95;
 
 /** Some of the groups of the table, of which there are `count`. */
 interface Groups {
@@ -52,6 +55,7 @@ export class TokenFinder {
     if (at < this.#done) return;
     let from = at;
     while (from > scan.start && at - from < COMPACT_MAX && !scan.isStart(from)) from -= 1;
+    if (isInUuid(scan, from)) return;
     from = this.#withPrefix(scan, from);
     while (!scan.exhausted) {
       const count = this.#split(scan, from);
@@ -168,10 +172,11 @@ export class TokenFinder {
     if (matchShape(entry.shape, scan.bytes, start, end) !== end) return 0;
     const strength = this.contextOf(scan, start, entry.detector);
     if (entry.needsName && strength === noContext) return 0;
-    if (!this.#isAlone(scan, groups, strength)) return 0;
+    const confidence = detectors[entry.detector]?.confidence ?? 0;
+    if (!this.#isAlone(scan, groups, strength, confidence >= CLEAR)) return 0;
     // In free text even a clear word is no proof, so the check digits must hold.
     if (!this.passes(scan, entry.detector, start, end)) return 0;
-    return Math.min(1, (detectors[entry.detector]?.confidence ?? 0) + 0.05 * strength);
+    return Math.min(1, confidence + 0.05 * strength);
   }
 
   /** Whether the check digits of a detector hold for the text between `start` and `end`. */
@@ -220,29 +225,58 @@ export class TokenFinder {
   /**
    * Whether the groups stand by themselves. An identifier inside a longer one of the same kind is
    * part of that: twelve digits of a sixteen-digit number are no Aadhaar.
+   *
+   * @param isClear - what was found is seldom found by chance, so more may stand around it.
    */
-  #isAlone(scan: Scan, { first, last, count }: Groups, strength: number): boolean {
+  #isAlone(
+    scan: Scan,
+    { first, last, count }: Groups,
+    strength: number,
+    isClear: boolean,
+  ): boolean {
     const before = scan.byte((this.#starts[first] ?? 0) - 1);
     const after = scan.byte(this.#ends[last] ?? 0);
+    if (after === 64 || after === 95) return false;
     const isSpaced = last > first && scan.byte(this.#ends[first] ?? 0) === SPACE;
     const digitsBefore = first > 0 && (this.#digits[first - 1] ?? 0) > 0;
     const digitsAfter = last + 1 < count && (this.#digits[last + 1] ?? 0) > 0;
-    const isNamed = strength === strongContext;
-    if (first > 0 && (before === SPACE ? isSpaced && digitsBefore && !isNamed : !isNamed))
-      return false;
+    const isSure = isClear || strength === strongContext;
     if (last + 1 < count) {
-      if (after === SPACE ? isSpaced && digitsAfter && !isNamed : digitsAfter || after !== 46)
+      if (after === SPACE ? isSpaced && digitsAfter && !isSure : digitsAfter || after !== DOT) {
         return false;
+      }
     }
-    if (first === 0 && !this.#isFreeBefore(scan, before, strength)) return false;
-    return after !== 64 && after !== 95;
+    if (first === 0) return this.#isFreeBefore(scan, before, isSure);
+    if (before === SPACE) return !(isSpaced && digitsBefore && !isSure);
+    return isSure && !digitsBefore;
   }
 
-  #isFreeBefore(scan: Scan, before: number, strength: number): boolean {
+  #isFreeBefore(scan: Scan, before: number, isSure: boolean): boolean {
     // A hyphen, dot or slash that joins it to something in front: the end of a longer identifier.
-    if (before !== 45 && before !== 46 && before !== 47 && before !== 35) return true;
-    if (strength === strongContext) return true;
-    const joined = (this.#starts[0] ?? 0) - 2;
-    return joined < scan.start || (classOf(scan.bytes, joined) & isWord) === 0;
+    if (before !== HYPHEN && before !== DOT && before !== 47 && before !== 35) return true;
+    const joined = classOf(scan.bytes, (this.#starts[0] ?? 0) - 2);
+    if ((this.#starts[0] ?? 0) - 2 < scan.start || (joined & isWord) === 0) return true;
+    return isSure && (joined & isDigit) === 0;
   }
+}
+
+/** Whether a group of a UUID starts at `at`. The kernel leaves out those that it sees whole. */
+function isInUuid(scan: Scan, at: number): boolean {
+  if (scan.byte(at + 8) === HYPHEN && isUuid(scan, at)) return true;
+  if (scan.byte(at - 1) !== HYPHEN) return false;
+  return (
+    isUuid(scan, at - 9) || isUuid(scan, at - 14) || isUuid(scan, at - 19) || isUuid(scan, at - 24)
+  );
+}
+
+function isUuid(scan: Scan, start: number): boolean {
+  if (scan.byte(start + 13) !== HYPHEN || scan.byte(start + 18) !== HYPHEN) return false;
+  if (!scan.isStart(start) || !scan.isEnd(start + 36)) return false;
+  for (let i = 0; i < 36; i += 1) {
+    const isSign = i === 8 || i === 13 || i === 18 || i === 23;
+    // Outside of the text there is no byte, so neither a digit nor a hyphen.
+    const byte = scan.byte(start + i);
+    if (isSign ? byte !== HYPHEN : ((classes[byte] ?? 0) & isHex) === 0) return false;
+  }
+  return true;
 }

@@ -19,7 +19,10 @@ export function isValid(kind: CellKind, value: string): boolean {
     case 'decimal':
       return /^-?\d{1,1000}(\.\d{1,1000})?$/.test(value);
     case 'float':
-      return /^-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?$/.test(value);
+      return (
+        /^-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,3})?$/.test(value) &&
+        Number.isFinite(Number(value))
+      );
     case 'boolean':
       return /^(t|f|true|false|0|1)$/.test(value);
     case 'date':

@@ -249,7 +249,7 @@ export const prefixedSecrets: readonly Detector[] = [
     '1password-token',
     'Service token or secret key of 1Password.',
     ['ops_ey[0-9A-Za-z_=-]{100,}', 'A3-[0-9A-Z]{6}-[0-9A-Z]{5,6}-[0-9A-Z-]{17,25}'],
-    `A3-A1B2C3-A1B2C3D-${'A1B2C-'.repeat(3)}A1B2C`,
+    `A3-A1B2C3-A1B2C3-${'A1B2C-'.repeat(3)}A1B2C`,
   ),
   token(
     'age-key',

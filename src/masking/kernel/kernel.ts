@@ -80,7 +80,10 @@ function hasExports(exports: unknown): exports is Exports {
 
 /** One kernel with its tables and its memory. Synchronous: one text at a time. */
 export class Kernel {
-  /** `position << 3 | kind` of each anchor of the last text; only as many as `find` returned. */
+  /**
+   * `position << 3 | kind` of each anchor of the last text, in the text's order; only as many as
+   * `find` returned.
+   */
   readonly events: Uint32Array;
   /** Bits of {@link seenEscape} and its like, of the last text. */
   special: number = 0;
@@ -131,19 +134,44 @@ export class Kernel {
       this.#longMin,
     );
     this.special = answer & 7;
-    return answer >>> 3;
+    const count = answer >>> 3;
+    if (count > 1) this.#sort(count);
+    return count;
+  }
+
+  /** Puts the events in the order of the text; they are almost in it. */
+  #sort(count: number): void {
+    const { events } = this;
+    if (count > SORTED_BY_HAND) {
+      events.subarray(0, count).sort();
+      return;
+    }
+    for (let i = 1; i < count; i += 1) {
+      const event = events[i] ?? 0;
+      let at = i;
+      for (; at > 0 && (events[at - 1] ?? 0) > event; at -= 1) events[at] = events[at - 1] ?? 0;
+      events[at] = event;
+    }
   }
 
   /** Whether a short text has no sign that matters and too few digits in any group. */
   #isPlain(bytes: Uint8Array, start: number, end: number): boolean {
     let digits = 0;
+    let dots = 0;
     for (let at = start; at < end; at += 1) {
       const kind = plainKinds[bytes[at] ?? 0] ?? 0;
       if (kind === DIGIT) {
         digits += 1;
         if (digits >= this.#digitsMin) return false;
-      } else if (kind === OTHER) digits = 0;
-      else if (kind === SIGN) return false;
+      } else if (kind === OTHER) {
+        digits = 0;
+        dots = 0;
+      } else if (kind === SIGN) return false;
+      else if (kind === DOT) {
+        dots += 1;
+        // An IPv4 address has few digits.
+        if (dots === 3) return false;
+      }
     }
     return true;
   }
@@ -158,14 +186,17 @@ const SIMPLE: readonly number[] = [
   anchor.tilde,
 ];
 const SHORT_BYTES = 96;
+const SORTED_BY_HAND = 48;
 const OTHER = 0;
 const DIGIT = 1;
 const JOINT = 2;
 const SIGN = 3;
+const DOT = 4;
 const plainKinds: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
   const character = String.fromCharCode(byte);
   if (/[0-9]/.test(character)) return DIGIT;
-  if (/[ ./()-]/.test(character)) return JOINT;
+  if (character === '.') return DOT;
+  if (/[ /()-]/.test(character)) return JOINT;
   return byte >= 0x80 || byte === 0x1b || /[@%:=~\\]/.test(character) ? SIGN : OTHER;
 });
 
