@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { toGatewayError } from '#core/errors.ts';
 import { addApiCommands } from './main/commands/api.ts';
 import { addConfigCommands } from './main/commands/config.ts';
+import { addPolicyCommands } from './main/commands/policy.ts';
 import { addRecordingCommands } from './main/commands/recordings.ts';
 import { createWorld } from './main/commands/world.ts';
 import { VERSION } from './main/version.ts';
@@ -28,6 +29,7 @@ program
 const world = createWorld(process.env);
 addApiCommands(program, world);
 addRecordingCommands(program, world);
+addPolicyCommands(program, world);
 addConfigCommands(program, world);
 
 try {

@@ -23,7 +23,6 @@ import { TokenVerifier } from '#identity/tokens.ts';
 import { chainOf, type OperatorLog } from '#ops/log.ts';
 import { protocols } from '#protocols/index.ts';
 import type { DirectoryArchive } from '#recording/archive.ts';
-import { knownDetectors } from '#masking/detectors/table.ts';
 import { loadSigningKey } from '#recording/keys.ts';
 import { Recorder } from '#recording/recorder.ts';
 import type { AdmissionParts } from '#session/admission.ts';
@@ -35,7 +34,7 @@ import { openStore, type Store } from '#store/store.ts';
 import { openArchive } from './archive.ts';
 import { maskingKey, maskSetFactory } from './masks.ts';
 import { leaveBootstrapToken, startMaintenance } from './maintenance.ts';
-import { LivePolicies, type PolicyFilesOptions, sha256Hex } from './policies.ts';
+import { compileOptions, LivePolicies, type PolicyFilesOptions, sha256Hex } from './policies.ts';
 import { checkSecrets, ConfiguredSecrets, createUpstream } from './ports.ts';
 import { serveApi } from './serve-api.ts';
 import { serveProtocols } from './serve-protocols.ts';
@@ -312,15 +311,7 @@ export function policyOptions(
   return {
     directory,
     paths: config.policies,
-    compile: {
-      sha256Hex,
-      capabilities: new Map([...registry].map(([name, each]) => [name, each.capabilities])),
-      known: {
-        targets: config.targets.map(({ name }) => name),
-        issuers: [...config.issuers.map(({ name }) => name), 'people'],
-        detectors: [...knownDetectors],
-      },
-    },
+    compile: compileOptions(config, registry),
   };
 }
 

@@ -7,8 +7,12 @@ import { readPolicyFiles } from '#config/load.ts';
 import type { Clock } from '#core/clock.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { EventLog } from '#core/events.ts';
+import type { Protocol } from '#core/protocol.ts';
+import type { ProtocolName } from '#core/target.ts';
+import { knownDetectors } from '#masking/detectors/table.ts';
 import { compilePolicies, type PolicyOptions } from '#policy/compile.ts';
 import type { PolicySet } from '#policy/policy-set.ts';
+import type { GatewayConfig } from './gateway.ts';
 
 /** How often the files are looked at; links of mounted volumes defeat change notices. */
 const POLL_MS = 2_000;
@@ -21,6 +25,26 @@ export interface PolicyFilesOptions {
   readonly directory: string;
   readonly paths: readonly string[];
   readonly compile: PolicyOptions;
+}
+
+/**
+ * What policies of an installation are compiled with.
+ *
+ * @param config - undefined where there is none: then names of targets and issuers are not checked.
+ */
+export function compileOptions(
+  config: GatewayConfig['config'] | undefined,
+  registry: ReadonlyMap<ProtocolName, Protocol>,
+): PolicyOptions {
+  const named = config && {
+    targets: config.targets.map(({ name }) => name),
+    issuers: [...config.issuers.map(({ name }) => name), 'people'],
+  };
+  return {
+    sha256Hex,
+    capabilities: new Map([...registry].map(([name, each]) => [name, each.capabilities])),
+    known: { ...named, detectors: [...knownDetectors] },
+  };
 }
 
 /** Compiles the policy files, or says everything that is wrong with them. */

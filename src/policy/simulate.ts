@@ -21,8 +21,11 @@ export async function* simulate(
   after: PolicySet,
   commands: AsyncIterable<PastCommand> | Iterable<PastCommand>,
 ): AsyncGenerator<PolicyChange> {
+  let context: SessionContext | undefined;
   for await (const past of commands) {
-    const command = commandOf(past);
+    // One object for a session, so that what holds for all of it is found out once.
+    if (context === undefined || !isOf(past, context)) context = contextOf(past);
+    const command = commandOf(past, context);
     const old = before?.decide(command, past.at) ?? past.verdict;
     const { outcome, rule, reason } = after.decide(command, past.at);
     if (outcome === old.outcome && rule === old.rule) continue;
@@ -34,8 +37,15 @@ export async function* simulate(
   }
 }
 
-function commandOf(past: PastCommand): Command {
-  const context: SessionContext = {
+const isOf = (past: PastCommand, context: SessionContext): boolean =>
+  past.session === context.session &&
+  past.identity === context.identity &&
+  past.target === context.target &&
+  past.account === context.account &&
+  past.namespace === context.namespace;
+
+function contextOf(past: PastCommand): SessionContext {
+  return {
     session: asId(past.session),
     protocol: past.target.protocol,
     identity: past.identity,
@@ -47,6 +57,9 @@ function commandOf(past: PastCommand): Command {
     features: [],
     holdMode: 'wait',
   };
+}
+
+function commandOf(past: PastCommand, context: SessionContext): Command {
   const empty = { type: '', format: 'text', bytes: null } as const;
   return {
     id: asId(past.id),

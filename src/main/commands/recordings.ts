@@ -43,7 +43,7 @@ function places(
  * Readings outside the gateway are told in a file beside the recordings, before anything is shown;
  * where it cannot be written, for example on an auditor's read-only copy, only verifying works.
  */
-const tellIn =
+export const tellIn =
   (directory: string): TellReading =>
   async (draft) => {
     const line = JSON.stringify({ at: systemClock.now(), ...draft });
