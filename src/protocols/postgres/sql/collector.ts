@@ -31,6 +31,7 @@ export class Collector {
   readonly #columns = new Map<string, ColumnFact>();
   readonly #functions = new Set<string>();
   readonly #reasons = new Set<string>();
+  #rowsChangedMax = 0;
   #analysis: Analysis = 'complete';
   #sawUnknown = false;
 
@@ -50,6 +51,11 @@ export class Collector {
   object(kind: string, name: string, access: Access): void {
     const key = `${access} ${kind} ${name}`;
     if (!this.#objects.has(key)) this.#objects.set(key, { kind, name, access });
+  }
+
+  /** Notes that a write may change or remove that many rows more. */
+  rowsChanged(count: number): void {
+    this.#rowsChangedMax += count;
   }
 
   function(name: string): void {
@@ -90,6 +96,7 @@ export class Collector {
     for (const { kind, name, access } of facts.objects) this.object(kind, name, access);
     for (const column of facts.columns) this.#columns.set(`${column.use} ${column.name}`, column);
     for (const name of facts.functions) this.#functions.add(name);
+    this.#rowsChangedMax += facts.rowsChangedMax ?? Number.POSITIVE_INFINITY;
     this.verbs.push(...facts.verbs);
     for (const reason of facts.reasons) this.#reason(reason);
     if (facts.analysis === 'opaque') this.#analysis = 'opaque';
@@ -101,6 +108,7 @@ export class Collector {
   /** Leaves out what a statement that is only planned does not do. */
   withoutWrites(): void {
     for (const effect of writes) this.#effects.delete(effect);
+    this.#rowsChangedMax = 0;
     for (const [key, object] of this.#objects) {
       if (object.access === 'write') this.#objects.set(key, { ...object, access: 'read' });
     }
@@ -113,7 +121,9 @@ export class Collector {
   }
 
   build(fingerprint: string): Facts {
+    const bounded = this.#analysis === 'complete' && Number.isFinite(this.#rowsChangedMax);
     return {
+      ...(bounded ? { rowsChangedMax: this.#rowsChangedMax } : {}),
       effects: [...this.#effects],
       objects: [...this.#objects.values()],
       columns: [...this.#columns.values()],

@@ -45,7 +45,9 @@ export function define(walk: Walk, node: Node, definition: Definition): void {
     isView(relation) ? [] : tableColumns(walk, relation),
   );
   const scope = columns.length > 0 ? cleanScope(columns) : emptyScope;
-  for (const expression of embedded(body)) {
+  // Others only keep their expressions; what runs them later is judged then.
+  const evaluated = definition.touchesRows ? embedded(body, expressionFields) : [];
+  for (const expression of [...evaluated, ...embedded(body, boundFields)]) {
     walk.entries.expression(walk, expression, scope);
   }
 }
@@ -215,13 +217,18 @@ const expressionFields: ReadonlySet<string> = new Set([
   'defexpr',
 ]);
 
-/** Expressions anywhere in a definition. */
-function embedded(body: unknown): readonly Node[] {
+/** Bounds of partitions are computed when they are given. */
+const boundFields: ReadonlySet<string> = new Set(['listdatums', 'value']);
+
+/** Expressions in fields of these names, anywhere in a definition. */
+function embedded(body: unknown, wanted: ReadonlySet<string>): readonly Node[] {
   const found: Node[] = [];
   const waiting: unknown[] = [body];
   for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
     for (const [key, value] of fieldsOf(one)) {
-      if (expressionFields.has(key) && isNode(value)) found.push(value);
+      const nodes = wanted.has(key) ? (Array.isArray(value) ? value : [value]) : [];
+      const own = nodes.filter(isNode);
+      if (own.length > 0) found.push(...own);
       else if (typeof value === 'object' && value !== null) waiting.push(value);
     }
   }

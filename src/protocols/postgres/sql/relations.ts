@@ -2,6 +2,7 @@
 import type { Alias, Node, RangeVar } from 'libpg-query';
 import type { Relation, RelationKind } from './catalogue.ts';
 import { aside, isSystem, relativesOf, tableColumns, viewColumns } from './labels.ts';
+import { checkPartitionKey } from './partitioning.ts';
 import { schemaNamed } from './resolve-types.ts';
 import { emptyScope, type Item, type Scope } from './scope.ts';
 import { fileViews } from './system-data.ts';
@@ -137,6 +138,9 @@ function readColumns(walk: Walk, relation: Relation): readonly Column[] | undefi
   const columns = tableColumns(walk, relation);
   checkPolicies(walk, relation, columns);
   checkFolding(walk, relation);
+  if (relation.partitionKey !== undefined) {
+    checkPartitionKey(walk, relation.partitionKey, cleanScope(columns));
+  }
   const computed = relation.columns.some(
     (column, at) => column.isVirtual && isTainted(columns[at]?.value ?? unknownValue),
   );

@@ -282,9 +282,17 @@ const transactionOptions: ReadonlySet<string> = new Set([
   'transaction_deferrable',
 ]);
 
+/** Settings that the server writes with capitals. */
+const displayNames: Readonly<Record<string, string>> = {
+  timezone: 'TimeZone',
+  datestyle: 'DateStyle',
+  intervalstyle: 'IntervalStyle',
+};
+
 /** SHOW: values of settings, which are text. */
 export function show(name: string): Outcome {
   const column = (one: string): Column => ({ name: one, value: clean(textType) });
-  const columns = name === 'all' ? ['name', 'setting', 'description'] : [name];
+  const shown = displayNames[name.toLowerCase()] ?? name;
+  const columns = name === 'all' ? ['name', 'setting', 'description'] : [shown];
   return { output: columns.map(column), copy: undefined };
 }

@@ -3,11 +3,13 @@
  * the expressions of generated columns, defaults, constraints, indexes and policies.
  */
 import type { Effect } from '#core/facts.ts';
-import type { Node, RuleStmt } from 'libpg-query';
+import type { RuleStmt } from 'libpg-query';
+import { unbounded } from './bounds.ts';
 import type { ForeignKeyInfo, Relation, TriggerInfo, WriteEvent } from './catalogue.ts';
 import { relativesOf, tableColumns } from './labels.ts';
 import { checkPolicies, cleanScope, fullName, objectKind, relationNamed } from './relations.ts';
 import { emptyScope, type Scope } from './scope.ts';
+import { checkPartitionKey } from './partitioning.ts';
 import { isSafe } from './traits.ts';
 import { walkText } from './texts.ts';
 import { checkType } from './type-check.ts';
@@ -25,6 +27,8 @@ export interface WriteKind {
   readonly columns: readonly string[] | undefined;
   /** Whether columns may take their defaults. */
   readonly defaults: boolean;
+  /** The most rows that it changes or removes; not known when absent. */
+  readonly rows?: number;
   /** True for a TRUNCATE without CASCADE, which fails rather than reach other tables. */
   readonly alone?: boolean;
 }
@@ -44,6 +48,7 @@ const effects: Readonly<Record<WriteEvent, readonly [Effect, Effect]>> = {
 class Cascade {
   readonly #walk: Walk;
   readonly #seen = new Set<string>();
+  readonly #tables = new Set<number>();
 
   constructor(walk: Walk) {
     this.#walk = walk;
@@ -51,9 +56,12 @@ class Cascade {
 
   write(relation: Relation, kind: WriteKind, depth: number): void {
     const { facts, env } = this.#walk;
-    const key = `${relation.oid} ${kind.event} ${kind.all} ${kind.columns?.join()}`;
+    const { rows = unbounded } = kind;
+    const key = [relation.oid, kind.event, kind.all, rows, kind.columns?.join()].join(' ');
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
+    this.#tables.add(relation.oid);
+    if (kind.event !== 'insert') facts.rowsChanged(rows);
     if (this.#seen.size > cascadeMax || depth > expansionMax) {
       facts.partial('a write reaches too many tables');
       return;
@@ -189,7 +197,7 @@ function computed(
       if (text !== undefined) walkText({ ...walk, inDefault: true }, text, scope);
     }
   }
-  if (relation.partitionKey !== undefined) partitionKey(walk, relation.partitionKey, scope);
+  if (relation.partitionKey !== undefined) checkPartitionKey(walk, relation.partitionKey, scope);
 }
 
 /** The actions of a rule, with OLD and NEW standing for rows of the table. */
@@ -250,21 +258,4 @@ function touchesKey(
   return relation.columns.some(
     (column) => key.toColumns.includes(column.attnum) && columns.includes(column.name),
   );
-}
-
-/** `RANGE (lower(name))`: what stands in the parentheses, with operator classes left out. */
-function partitionKey(walk: Walk, definition: string, scope: Scope): void {
-  const tree = walk.env.auxiliary(`CREATE TABLE p (x int) PARTITION BY ${definition}`);
-  if (tree === undefined) return;
-  const only: Node | undefined = tree?.[0];
-  if (only === undefined || !('CreateStmt' in only)) {
-    walk.facts.partial('a partition key was not understood');
-    return;
-  }
-  const inner = expanded(walk);
-  for (const part of only.CreateStmt.partspec?.partParams ?? []) {
-    if ('PartitionElem' in part && part.PartitionElem.expr !== undefined) {
-      inner.entries.expression(inner, part.PartitionElem.expr, scope);
-    }
-  }
 }

@@ -11,6 +11,7 @@ import type {
   ReturningClause,
   UpdateStmt,
 } from 'libpg-query';
+import { queryRowsMax, rowsMax, unbounded } from './bounds.ts';
 import { castTo } from './calls.ts';
 import type { Relation, WriteEvent } from './catalogue.ts';
 import { plainTruth } from './fold.ts';
@@ -123,7 +124,7 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
       });
     }
   }
-  return returning(walk, node.returningClause, target, assigned, noSources, scope);
+  return returning(walk, node.returningClause, { target, assigned, from: noSources }, scope);
 }
 
 /** The columns that are given values, in order. */
@@ -155,11 +156,11 @@ function update(walk: Walk, node: UpdateStmt, outer: Scope): readonly Column[] |
   setColumns(walk, node.targetList ?? [], target, assigned, inside);
   filter(walk, node.whereClause, inside);
   done(walk, node.relation, target, 'update', {
-    all: isEveryRow(walk, node.whereClause, target),
+    ...selected(walk, target, [node.whereClause], { scope: inside, from: node.fromClause }),
     columns: [...targetNames(node.targetList)],
     defaults: takesDefault(node.targetList),
   });
-  return returning(walk, node.returningClause, target, assigned, from, scope);
+  return returning(walk, node.returningClause, { target, assigned, from }, scope);
 }
 
 function remove(walk: Walk, node: DeleteStmt, outer: Scope): readonly Column[] | undefined {
@@ -169,21 +170,19 @@ function remove(walk: Walk, node: DeleteStmt, outer: Scope): readonly Column[] |
   const inside = withSources(scope, beside(sourcesOf(target.item), using));
   filter(walk, node.whereClause, inside);
   done(walk, node.relation, target, 'delete', {
-    all: isEveryRow(walk, node.whereClause, target),
+    ...selected(walk, target, [node.whereClause], { scope: inside, from: node.usingClause }),
     columns: undefined,
     defaults: false,
   });
-  return returning(walk, node.returningClause, target, new Map(), using, scope);
+  const assigned: Assigned = new Map();
+  return returning(walk, node.returningClause, { target, assigned, from: using }, scope);
 }
 
 function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | undefined {
   const scope = node.withClause === undefined ? outer : withClause(walk, node.withClause, outer);
   const target = targetOf(walk, node.relation);
-  const source = fromClause(
-    walk,
-    node.sourceRelation === undefined ? [] : [node.sourceRelation],
-    scope,
-  );
+  const from = node.sourceRelation === undefined ? [] : [node.sourceRelation];
+  const source = fromClause(walk, from, scope);
   const inside = withSources(scope, beside(sourcesOf(target.item), source));
   filter(walk, node.joinCondition, inside);
   const everyRow = isEveryRow(walk, node.joinCondition, target);
@@ -228,7 +227,12 @@ function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | u
       walk.facts.partial('an action of MERGE is not analysed');
     }
   }
-  return returning(walk, node.returningClause, target, assigned, source, scope);
+  return returning(
+    walk,
+    node.returningClause,
+    { target, assigned, from: source, fromFirst: true },
+    scope,
+  );
 }
 
 /** Whether a list of assignments has DEFAULT in it. */
@@ -264,6 +268,20 @@ function filter(walk: Walk, condition: Node | undefined, scope: Scope): void {
   if (condition !== undefined) {
     walk.facts.use(walk.entries.expression(walk, condition, scope), 'filter');
   }
+}
+
+/** Which rows an UPDATE or DELETE reaches: all of them, or at most so many. */
+function selected(
+  walk: Walk,
+  target: Target,
+  conditions: readonly (Node | undefined)[],
+  join: { readonly scope: Scope; readonly from: readonly Node[] | undefined },
+): { readonly all: boolean; readonly rows: number } {
+  if (conditions.every((one) => isEveryRow(walk, one, target))) {
+    return { all: true, rows: unbounded };
+  }
+  const { scope, from = [] } = join;
+  return { all: false, rows: rowsMax(walk, target, conditions, { scope, from }) };
 }
 
 function isEveryRow(walk: Walk, condition: Node | undefined, target: Target): boolean {
@@ -354,12 +372,19 @@ function bothItems(target: Item, other: Item): Sources {
   return { items: [target, other], visible: target.columns, open: target.open };
 }
 
+/** What RETURNING can see. */
+interface Returned {
+  readonly target: Target;
+  readonly assigned: Assigned;
+  readonly from: Sources;
+  /** MERGE shows its source before its target. */
+  readonly fromFirst?: boolean;
+}
+
 function returning(
   walk: Walk,
   clause: ReturningClause | undefined,
-  target: Target,
-  assigned: Assigned,
-  from: Sources,
+  { target, assigned, from, fromFirst }: Returned,
   scope: Scope,
 ): readonly Column[] | undefined {
   if (clause === undefined) return [];
@@ -375,7 +400,7 @@ function returning(
     names[which] = option.ReturningOption.value ?? which;
   }
   // OLD and NEW give way to a table of that name.
-  const shown = beside(sourcesOf(item), from);
+  const shown = fromFirst === true ? beside(from, sourcesOf(item)) : beside(sourcesOf(item), from);
   const taken = new Set(shown.items.map((one) => one.alias));
   const extra = [names.old, names.new]
     .filter((name) => !taken.has(name))
