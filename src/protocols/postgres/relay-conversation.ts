@@ -217,6 +217,12 @@ export class Conversation {
 
   /** Finds what a name stands for when the next message is read; `wait` sets `conflict`. */
   findStatement(name: string): Lookup<Prepared> {
+    if (this.namesUnknown && this.status === failed && this.queue.length === 0) {
+      // In a failed transaction the server runs nothing but its end, whatever the name means by now,
+      // and the server cannot be asked.
+      const last = this.statements.lookup(name, this.segment);
+      if (typeof last === 'object' && endsTransaction(last)) return last;
+    }
     return this.#find(this.statements, name);
   }
 
@@ -254,6 +260,7 @@ export class Conversation {
 
   /** A Bind of a statement is on its way: planning can run code of it. */
   bound(statement: SqlStatement): void {
+    if (statement.messagesMayLeak) this.leaky = true;
     if (!isSeenThrough(statement)) this.#distrust();
   }
 
@@ -398,3 +405,8 @@ const portalBySql = ({ name, statement }: Made, item: Running, source: string): 
   epoch: -1,
   describedIn: -1,
 });
+
+const endsTransaction = ({ analysed }: Prepared): boolean =>
+  analysed.statements.every(({ changes }) =>
+    changes.some((change) => change.kind === 'transaction' && change.what === 'end'),
+  );

@@ -270,7 +270,9 @@ export class Extended {
 
   /** Makes sure that a statement's analysis is one of this moment: the server plans anew too. */
   #fresh(prepared: Prepared): Soon<void> {
-    if (prepared.analysed.under === this.#conversation.under()) return undefined;
+    const { analysed } = prepared;
+    const isSame = analysed.under === this.#conversation.under();
+    if (isSame && this.#judge.isSettled(analysed.statements)) return undefined;
     return chain(this.#judge.analyse(prepared.text), (analysed) => {
       prepared.analysed = analysed;
     });

@@ -113,8 +113,7 @@ export class Judge {
     conversation.startLookups();
     const found = analyser.analyse(text, state, conversation.stages.masks);
     const isOpen = conversation.conflict || conversation.stale.size > 0;
-    const mustLearn = !state.known && conversation.stages.factsMatter;
-    if (found instanceof Promise || isOpen || (mustLearn && !isComplete(found))) {
+    if (found instanceof Promise || isOpen || !this.isSettled(found.statements)) {
       return this.#analyseSlowly(text, isOpen ? undefined : found);
     }
     return this.#separate(text, found);
@@ -137,7 +136,7 @@ export class Judge {
       pending = undefined;
       // Masks may have changed meanwhile: what was found says nothing under others.
       if ((await this.#settleNames()) || masks !== conversation.stages.masks) continue;
-      if (found !== undefined && (this.#isSettled(found) || !conversation.canRefresh)) {
+      if (found !== undefined && this.isSettled(found.statements)) {
         return await this.#separate(text, found);
       }
       await conversation.whenAnswered();
@@ -150,10 +149,10 @@ export class Judge {
     throw new Error('the state of the session does not come to rest');
   }
 
-  /** Whether reading the state back would tell nothing more. */
-  #isSettled(found: SqlAnalysis): boolean {
-    const { stateKnown, isUnsound, stages } = this.#parts.conversation;
-    return stateKnown || isUnsound || isComplete(found) || !stages.factsMatter;
+  /** Whether reading the state back now would tell nothing more, or is not possible. */
+  isSettled(statements: readonly SqlStatement[]): boolean {
+    const { stateKnown, isUnsound, stages, canRefresh } = this.#parts.conversation;
+    return stateKnown || isUnsound || isComplete(statements) || !stages.factsMatter || !canRefresh;
   }
 
   #lookUp(text: string): Soon<SqlAnalysis> | undefined {
@@ -304,8 +303,8 @@ function notUnderstood(thrown: unknown): Refusal {
 }
 
 /** Facts that hold whatever the state is. */
-const isComplete = (found: SqlAnalysis): boolean =>
-  found.statements.every((statement) => statement.facts.analysis === 'complete');
+const isComplete = (statements: readonly SqlStatement[]): boolean =>
+  statements.every((statement) => statement.facts.analysis === 'complete');
 
 /**
  * Whether what follows in the same text may be read in another way. The end of a transaction undoes

@@ -87,13 +87,15 @@ export class OwnQueries {
     }
     const answer = new Answer();
     this.#running = answer;
-    for (const kind of ['parse', 'bind', 'execute', 'close', 'close', 'sync'] as const) {
+    // First what an earlier query left when it failed; to close nothing is no error.
+    for (const kind of ['close', 'parse', 'bind', 'execute', 'close', 'close', 'sync'] as const) {
       const entry = conversation.expect(kind);
       entry.hidden = true;
       entry.own = answer;
     }
     conversation.endSegment();
     const name = this.#name;
+    this.#outlet.put(encodeClose('S', name));
     this.#outlet.put(encodeParse(name, sql));
     this.#outlet.put(encodeBind({ portal: name, statement: name }));
     this.#outlet.put(encodeExecute(name));

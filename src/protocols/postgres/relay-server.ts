@@ -188,6 +188,8 @@ export class ServerSide implements LaneReader {
         return this.#complete(entry, 'execute', name);
       case backend.functionCallResponse:
         if (!entry.isCall) throw outOfStep(name);
+        // It was judged without masks; with them its answer is of no known type or origin.
+        if (!this.#conversation.stages.masks.empty) throw new GatewayError('SP_MASK_UNSOUND');
         return;
       case backend.copyInResponse:
         return this.#copyInResponse(entry);

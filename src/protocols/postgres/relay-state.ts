@@ -32,10 +32,10 @@ export async function refreshState(parts: RefreshParts): Promise<void> {
   const open = conversation.status === inTransaction ? 'open' : 'none';
   if (conversation.namesUnknown) await verifyNames(conversation, query);
   const state = readSessionState(await query(sessionStateSql));
-  if (!conversation.stages.factsMatter) {
-    conversation.learn(known?.catalogue ?? emptyCatalogue, state);
-    // Still unread: a policy that reads facts may come into force.
-    conversation.catalogueUnknown = true;
+  if (!conversation.stages.factsMatter && known !== undefined) {
+    conversation.learn(known.catalogue, state);
+    // Still as old as it was: a policy that reads facts may come into force.
+    conversation.catalogueUnknown = catalogueUnknown;
     return;
   }
   let catalogue = known?.catalogue;
@@ -46,9 +46,11 @@ export async function refreshState(parts: RefreshParts): Promise<void> {
     try {
       catalogue = await catalogues.current(key, query, why, open);
     } catch (thrown) {
-      // It changes faster than it can be read, or is above the limits. The session goes on without:
-      // nothing that depends on it is complete, and the policy says what that means.
-      if (toGatewayError(thrown).code !== 'SP_NOT_UNDERSTOOD') throw thrown;
+      // It changes faster than it can be read, or is above the limits, or the server gave an error.
+      // The session goes on without: nothing that depends on it is complete, and the policy says
+      // what that means.
+      const { code, facts } = toGatewayError(thrown);
+      if (code !== 'SP_NOT_UNDERSTOOD' && facts['sqlstate'] === undefined) throw thrown;
       conversation.learn(catalogue ?? emptyCatalogue, state);
       conversation.catalogueFailed();
       return;

@@ -276,6 +276,53 @@ describe('a session', () => {
     });
   });
 
+  it('reads the state back before it judges what depends on it', async () => {
+    await withRelay({}, async (own) => {
+      const client = await RawClient.login(own.port);
+      const states = (): readonly string[] => own.commands.map(({ state }) => state);
+      const initial = 'search_path="pg_catalog","public";role="postgres"';
+      const changed = 'search_path="pg_catalog","information_schema";role="postgres"';
+      const ask = async (...texts: readonly string[]): Promise<void> => {
+        client.send(...texts.map(encodeQuery));
+        for (const _ of texts) await client.ready();
+      };
+      await ask('SELECT 1', 'SET search_path = information_schema', 'SELECT 2');
+      assert.deepEqual(states(), [initial, initial, changed]);
+      // Undone by the end of the transaction, by a rollback, and unknown once it has failed.
+      await ask('RESET search_path', 'BEGIN', 'SET LOCAL search_path = information_schema');
+      own.commands.length = 0;
+      await ask('SELECT 3', 'COMMIT', 'SELECT 4');
+      assert.deepEqual(states(), [changed, changed, initial]);
+      own.commands.length = 0;
+      await ask('BEGIN', 'SET search_path = information_schema', 'SELEC', 'SELECT 5', 'ROLLBACK');
+      assert.equal(states()[3], 'unknown');
+      own.commands.length = 0;
+      await ask('SELECT 6', 'SET search_path = information_schema; SELECT 7', 'SELECT 8');
+      assert.deepEqual(states(), [initial, initial, 'unknown', changed]);
+      client.destroy();
+    });
+  });
+
+  it('does not read the state back inside an unfinished segment', async () => {
+    await withRelay({}, async (own) => {
+      const client = await RawClient.login(own.port);
+      const run = (text: string): Uint8Array[] => [
+        encodeParse('', text),
+        encodeBind({}),
+        encodeExecute(''),
+      ];
+      client.send(...run('SET search_path = information_schema'), ...run('SELECT 2'), sync);
+      // The newest servers report the path too.
+      assert.match(letters(await client.ready()), /^12C12DCS?Z$/);
+      assert.equal(own.commands.at(-1)?.state, 'unknown');
+      assert.equal(own.commands.at(-1)?.facts.analysis, 'partial');
+      client.send(encodeBind({}), encodeExecute(''), sync);
+      await client.ready();
+      assert.equal(own.commands.at(-1)?.facts.analysis, 'complete');
+      client.destroy();
+    });
+  });
+
   it('executes with row limits, and a portal again after its Sync', async () => {
     const client = await login();
     client.send(encodeQuery('BEGIN'));
