@@ -5,15 +5,17 @@
  * `policy` judges and records every statement; `masked` adds masks by source and detection by
  * content. Small queries by pgbench, bulk by psql's COPY to /dev/null.
  */
-import { execFileSync, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { parseArgs, promisify } from 'node:util';
 import { ensurePackages } from '../test/support/debian.ts';
 import { allowEverything, startGateway, type TestGateway } from '../test/support/gateway.ts';
 import { startPostgres, type TestPostgres } from '../test/support/postgres.ts';
 import { median, medianRatio, table } from './table.ts';
 
+/** Not the blocking form: the issuer of the gateways' tokens is in this process. */
+const execute = promisify(execFile);
 const PSQL_BIN = '/usr/lib/postgresql/15/bin';
 const BULK_ROWS = 1_000_000;
 
@@ -26,10 +28,15 @@ interface Variant {
   readonly pid: number | undefined;
 }
 
+interface Done {
+  readonly units: number;
+  readonly seconds: number;
+}
+
 interface Load {
   readonly name: string;
   /** Runs once; answers units (transactions or bytes) done and seconds used. */
-  readonly run: (variant: Variant) => { readonly units: number; readonly seconds: number };
+  readonly run: (variant: Variant) => Promise<Done>;
 }
 
 interface Sample {
@@ -66,7 +73,7 @@ export async function main(args: readonly string[]): Promise<void> {
       stops.unshift(() => gateway.stop());
       variants.push(gatewayVariant(name, gateway));
     }
-    const results = measure(variants, loads(Number(values.seconds)), Number(values.rounds));
+    const results = await measure(variants, loads(Number(values.seconds)), Number(values.rounds));
     print(variants, results);
   } finally {
     for (const stop of stops) await stop();
@@ -166,29 +173,31 @@ function connection(variant: Variant): { args: string[]; env: NodeJS.ProcessEnv 
   };
 }
 
-function pgbench(variant: Variant, mode: string, clients: number, seconds: number) {
+async function pgbench(
+  variant: Variant,
+  mode: string,
+  clients: number,
+  seconds: number,
+): Promise<Done> {
   const { args, env } = connection(variant);
   const shape = ['-n', '-S', '-M', mode, '-c', String(clients), '-T', String(seconds)];
-  const out = execFileSync(join(PSQL_BIN, 'pgbench'), [...args, ...shape, 'postgres'], {
-    env,
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  const { stdout: out } = await execute(
+    join(PSQL_BIN, 'pgbench'),
+    [...args, ...shape, 'postgres'],
+    { env },
+  );
   const done = Number(/actually processed: (\d+)/.exec(out)?.[1] ?? Number.NaN);
   const rate = Number(/tps = ([\d.]+)/.exec(out)?.[1] ?? Number.NaN);
   return { units: done, seconds: done / rate };
 }
 
-function bulk(variant: Variant, sql: string, more: readonly string[] = []) {
+async function bulk(variant: Variant, sql: string, more: readonly string[] = []): Promise<Done> {
   const { args, env } = connection(variant);
   const started = performance.now();
-  execFileSync(
+  await execute(
     join(PSQL_BIN, 'psql'),
     [...args, ...more, '-q', '-o', '/dev/null', '-c', sql, 'postgres'],
-    {
-      env,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    },
+    { env },
   );
   // 170 bytes a row, about: the same for every variant, so the ratios do not depend on it.
   return { units: (BULK_ROWS * 170) / 1e6, seconds: (performance.now() - started) / 1000 };
@@ -201,11 +210,11 @@ function cpuSeconds(pid: number | undefined): number {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
-function measure(
+async function measure(
   variants: readonly Variant[],
   all: readonly Load[],
   rounds: number,
-): Map<string, Map<string, Sample[]>> {
+): Promise<Map<string, Map<string, Sample[]>>> {
   const results = new Map<string, Map<string, Sample[]>>();
   for (const load of all) {
     const byVariant = new Map<string, Sample[]>(variants.map(({ name }) => [name, []]));
@@ -213,7 +222,7 @@ function measure(
     for (let round = 0; round < rounds; round += 1) {
       for (const variant of variants) {
         const before = cpuSeconds(variant.pid);
-        const { units, seconds } = load.run(variant);
+        const { units, seconds } = await load.run(variant);
         const cpu = cpuSeconds(variant.pid) - before;
         byVariant
           .get(variant.name)

@@ -2,7 +2,7 @@
  * Drivers that Debian ships, each driven by one script, directly and through the gateway: the lines
  * that they print must be the same.
  */
-import { spawnSync } from 'node:child_process';
+import { execFile, spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { ensurePackages } from '../../support/debian.ts';
 import { allowEverything, startGateway } from '../../support/gateway.ts';
@@ -55,11 +55,14 @@ export const driverPackages: readonly string[] = [
   'default-jdk-headless',
 ];
 
-/** What a driver's script printed. */
-export function drive(driver: Driver, connection: Connection): string {
+/** What a driver's script printed. The issuer of tokens is in this process: it must not block. */
+export function drive(driver: Driver, connection: Connection): Promise<string> {
   const [command, ...args] = driver.command(connection);
-  const done = spawnSync(command, args, { encoding: 'utf8', timeout: 120_000 });
-  return done.status === 0 ? done.stdout : `${done.stdout}\n${done.stderr}`;
+  return new Promise((resolve) => {
+    execFile(command, args, { encoding: 'utf8', timeout: 120_000 }, (error, stdout, stderr) =>
+      resolve(error === null ? stdout : `${stdout}\n${stderr}`),
+    );
+  });
 }
 
 export async function compareDrivers(): Promise<boolean> {
@@ -72,8 +75,8 @@ export async function compareDrivers(): Promise<boolean> {
   let good = true;
   try {
     for (const driver of drivers) {
-      const direct = drive(driver, { port: server.port, user: 'postgres', password: 'none' });
-      const through = drive(driver, {
+      const direct = await drive(driver, { port: server.port, user: 'postgres', password: 'none' });
+      const through = await drive(driver, {
         port: gateway.port,
         user: 'postgres@drivers',
         password: gateway.credential,
