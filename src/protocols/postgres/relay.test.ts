@@ -488,7 +488,10 @@ describe('a session', () => {
       await client.end();
       const all = Buffer.concat([...messages, ...more].map(({ bytes }) => bytes));
       await until(() => own.ends.length === 1);
-      assert.ok(Buffer.from(own.toClient()).includes(all));
+      const toClient = Buffer.from(own.toClient());
+      assert.ok(toClient.includes(all));
+      // All but the key: who reads the recording must not be able to cancel.
+      assert.equal(toClient.includes(client.cancelKey.subarray(4)), false);
       const sent = Buffer.concat([query, query, encodeBare(frontend.terminate)]);
       assert.deepEqual(Buffer.from(own.fromClient()), sent);
       assert.deepEqual(own.ends, [{ reason: 'client', code: undefined, detail: '' }]);

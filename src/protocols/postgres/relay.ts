@@ -149,9 +149,13 @@ export class Relay {
 
   #greet(): void {
     if (this.#ending !== undefined) return;
-    const { server, cancelKey } = this.#parts;
+    const { client, server, cancelKey } = this.#parts;
     const greeting = encodeGreeting(server.parameters, server.processId, cancelKey);
-    this.#serverSide.insert(greeting);
+    // Who reads the recording while the session lives must not be able to cancel in it.
+    const hidden = new Uint8Array(cancelKey.length);
+    const shown = encodeGreeting(server.parameters, server.processId, hidden);
+    client.admission.stages.tape.data('to-client', shown, 0, shown.length);
+    this.#client.write(greeting);
   }
 
   #refresh(): Promise<void> {
