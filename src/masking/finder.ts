@@ -38,6 +38,8 @@ export class Finder {
   /** Whether the last text had escapes or other than ASCII, which may have to be folded first. */
   special: boolean = false;
   readonly #kernel: Kernel;
+  /** Up to where addresses with colons have been looked for. */
+  #colonsDone: number = 0;
   /** Whether it had backslashes. */
   hasBackslash: boolean = false;
   readonly tokens: TokenFinder = new TokenFinder();
@@ -59,6 +61,8 @@ export class Finder {
     const { scan } = this;
     scan.reset(bytes, start, end, hint);
     this.tokens.reset(scan);
+    this.#words.reset();
+    this.#colonsDone = start;
     let special = 0;
     for (let from = start; ; from += WINDOW_BYTES - OVERLAP_BYTES) {
       const to = Math.min(end, from + WINDOW_BYTES);
@@ -99,7 +103,9 @@ export class Finder {
           this.#token(at);
           break;
         case anchor.colons:
-          if (!scan.plan.hints(scan.hint).isVersion) findColons(scan, at, ip, mac);
+          if (at >= this.#colonsDone && !scan.plan.hints(scan.hint).isVersion) {
+            this.#colonsDone = findColons(scan, at, ip, mac);
+          }
           break;
         case anchor.tilde:
           this.#tilde(at);

@@ -205,17 +205,18 @@ function findUrlPassword(scan: Scan, from: number): void {
   let colon = -1;
   let at = -1;
   const stop = Math.min(scan.end, from + AUTHORITY_BYTES_MAX);
-  for (let here = from; here < stop; here += 1) {
+  let here = from;
+  for (; here < stop; here += 1) {
     const byte = scan.byte(here);
     if (byte === COLON && colon < 0) colon = here;
     else if (byte === AT) at = here;
     // A slash ends the authority, but passwords are often put there unencoded: go on to an at
     // sign if one comes before the end of the word.
     else if ((classOf(scan.bytes, here) & isSpace) !== 0 || isQuote(byte) || byte === 60) break;
-    else if (byte === SLASH && (at >= 0 || colon < 0)) break;
+    else if (byte === SLASH && (at >= 0 || colon < 0 || scan.byte(here + 1) === SLASH)) break;
     else if (byte === 63 && at >= 0) break;
   }
-  scan.spend(stop > from ? 32 : 0);
+  scan.spend(here - from + 4);
   if (colon < 0 || at <= colon + 1) return;
   if (isPort(scan, colon + 1)) return;
   const text = decoder.decode(scan.bytes.subarray(colon + 1, at));

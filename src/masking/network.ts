@@ -5,6 +5,8 @@ import type { Scan } from './scan.ts';
 const COLON = 58;
 const DASH = 45;
 const DOT = 46;
+/** Characters of the longest IPv6 address, and a colon behind it. */
+const ADDRESS_MAX = 40;
 
 /**
  * Adds the IPv4 address that starts at `at`, unless it is one that names nobody: private,
@@ -86,23 +88,25 @@ function isSpecialIpv4(address: number): boolean {
   return false;
 }
 
-/** Adds the IPv6 or MAC address around the colon or hyphen at `at`. */
-export function findColons(scan: Scan, at: number, ip: number, mac: number): void {
+/** Adds the IPv6 or MAC address around the colon or hyphen at `at`; returns up to where it looked. */
+export function findColons(scan: Scan, at: number, ip: number, mac: number): number {
   const sign = scan.byte(at);
   let start = at;
   while (start > scan.start && at - start < 45 && isAddressByte(scan, start - 1, sign)) start -= 1;
   let end = at;
   while (end < scan.end && end - at < 45 && isAddressByte(scan, end, sign)) end += 1;
   scan.spend(end - start);
-  if (!scan.isEnd(end) || !scan.isStart(start)) return;
+  const looked = end;
+  if (!scan.isEnd(end) || !scan.isStart(start) || end - start > ADDRESS_MAX) return looked;
   if (isMac(scan, start, end, sign)) {
     scan.add(start, end, mac, 0.9);
-    return;
+    return looked;
   }
-  if (sign !== COLON) return;
+  if (sign !== COLON) return looked;
   // A key's colon may stand in front: `client:2a02::1`, and a sentence's after.
   while (end - 1 > start && scan.byte(end - 1) === COLON && scan.byte(end - 2) !== COLON) end -= 1;
   if (isIpv6(scan.latin1(start, end))) scan.add(start, end, ip, 0.9);
+  return looked;
 }
 
 function isAddressByte(scan: Scan, at: number, sign: number): boolean {

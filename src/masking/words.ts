@@ -27,6 +27,12 @@ const decoder = new TextDecoder();
 /** Finds what words start; one per scanner. */
 export class WordFinder {
   readonly #compact: Uint8Array = new Uint8Array(IBAN_MAX);
+  /** Up to where a private key has been found: what is in it begins none. */
+  #keyEnd: number = 0;
+
+  reset(): void {
+    this.#keyEnd = 0;
+  }
 
   /** Looks at the token that starts at `at`. */
   find(scan: Scan, at: number, tokens: TokenFinder): void {
@@ -51,7 +57,7 @@ export class WordFinder {
         this.#findIban(scan, at);
         return;
       case 'private-key':
-        findPrivateKey(scan, at);
+        if (at >= this.#keyEnd) this.#keyEnd = findPrivateKey(scan, at);
         return;
       case 'command':
         findCommandPassword(scan, at);
@@ -209,14 +215,14 @@ function findValueAfter(scan: Scan, at: number, detector: number, tokens: TokenF
   }
 }
 
-/** Adds the PEM block whose `BEGIN` is at `at`, to its end or as far as it is one. */
-function findPrivateKey(scan: Scan, at: number): void {
+/** Adds the PEM block whose `BEGIN` is at `at`, to its end or as far as it is one; gives its end. */
+function findPrivateKey(scan: Scan, at: number): number {
   const start = at - 5;
-  if (scan.latin1(start, at) !== '-----') return;
+  if (scan.latin1(start, at) !== '-----') return 0;
   const label = /^BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----/.exec(
     scan.latin1(at, Math.min(scan.end, at + 64)),
   );
-  if (label === null) return;
+  if (label === null) return 0;
   let end = at + label[0].length;
   const stop = Math.min(scan.end, end + PEM_BYTES_MAX);
   for (; end < stop; end += 1) {
@@ -232,6 +238,7 @@ function findPrivateKey(scan: Scan, at: number): void {
   }
   scan.spend(end - start);
   scan.add(start, end, privateKey, 0.99);
+  return end;
 }
 
 /** Base64, line ends (also escaped ones), and what headers are made of. */
