@@ -83,6 +83,11 @@ export interface Facts {
   /** Statement verbs, upper case, for example `SELECT` or `ALTER TABLE`; methods, argv[0] …. */
   readonly verbs: readonly string[];
   readonly analysis: Analysis;
+  /**
+   * The most rows that it can change or remove, where keys and limits bound them. Absent when
+   * nothing does, which is as dangerous as every row.
+   */
+  readonly rowsChangedMax?: number;
   /** Why the analysis is not complete, in words for a person. */
   readonly reasons: readonly string[];
   /** The same for commands of the same shape, whatever their literals. */

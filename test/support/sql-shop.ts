@@ -133,16 +133,21 @@ export interface Shop {
   stop(): Promise<void>;
 }
 
-/** Starts a server with the shop in it. */
+/**
+ * Starts a server with the shop in it.
+ *
+ * @param extra - statements that a test adds to the shop.
+ */
 export async function openShop(
   version: PostgresVersion,
   clock: Clock = systemClock,
+  extra: string = '',
 ): Promise<Shop> {
   const server = await startPostgres({ version });
   const { host, port, superuser } = server;
   const client = new Client({ host, port, user: superuser, database: 'postgres' });
   await client.connect();
-  await client.query(shopSql);
+  await client.query(shopSql + extra);
   const types = { getTypeParser: () => (value: string) => value };
   const cache = new CatalogueCache({ clock, limits: defaultLimits });
   const catalogue = await cache.current(

@@ -117,8 +117,10 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
     if (conflict.action === 'ONCONFLICT_UPDATE') {
       setColumns(walk, conflict.targetList ?? [], target, assigned, inside);
       filter(walk, conflict.whereClause, inside);
+      const given = source !== undefined && 'SelectStmt' in source ? source.SelectStmt : undefined;
       done(walk, node.relation, target, 'update', {
         all: false,
+        rows: given === undefined || walk.expansion > 0 ? unbounded : queryRowsMax(walk, given),
         columns: [...targetNames(conflict.targetList)],
         defaults: takesDefault(conflict.targetList),
       });
@@ -196,16 +198,25 @@ function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | u
     filter(walk, condition, inside);
     const unmatched = matchKind === 'MERGE_WHEN_NOT_MATCHED_BY_SOURCE';
     const all = (everyRow || unmatched) && isEveryRow(walk, condition, target);
+    // Rows without a match are those for which the condition of the join does not hold.
+    const conditions = [unmatched ? undefined : node.joinCondition, condition];
+    const rows = all ? unbounded : rowsMax(walk, target, conditions, { scope: inside, from });
     const columns = [...targetNames(targetList)];
     if (commandType === 'CMD_UPDATE') {
       setColumns(walk, targetList ?? [], target, assigned, inside);
       done(walk, node.relation, target, 'update', {
         all,
+        rows,
         columns,
         defaults: takesDefault(targetList),
       });
     } else if (commandType === 'CMD_DELETE') {
-      done(walk, node.relation, target, 'delete', { all, columns: undefined, defaults: false });
+      done(walk, node.relation, target, 'delete', {
+        all,
+        rows,
+        columns: undefined,
+        defaults: false,
+      });
     } else if (commandType === 'CMD_INSERT') {
       const names =
         columns.length > 0 ? columns : (target.relation?.columns.map((c) => c.name) ?? []);
