@@ -43,6 +43,7 @@ export interface RelayOptions {
     cancelled: AbortSignal,
   ) => Answer | Promise<Answer>;
   readonly analyser?: SqlAnalyser;
+  readonly catalogues?: Pick<CatalogueCache, 'current'>;
   /** Read for each use, so that a test can change them. */
   readonly masks?: () => MaskSet;
   readonly limits?: Partial<Limits>;
@@ -79,7 +80,7 @@ export async function startRelay(options: RelayOptions): Promise<TestRelay> {
   };
   const runtime = postgresRuntime(services, {
     analyser: options.analyser ?? tableAnalyser(),
-    catalogues: new CatalogueCache({ clock: systemClock, limits }),
+    catalogues: options.catalogues ?? new CatalogueCache({ clock: systemClock, limits }),
     close: async () => {},
   });
   const stopping = new AbortController();

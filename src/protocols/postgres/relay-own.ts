@@ -9,7 +9,7 @@ import { frontend } from './codec/messages.ts';
 import { textOf } from './codec/read.ts';
 import { encodeBare, encodeBind, encodeClose, encodeExecute, encodeParse } from './codec/write.ts';
 import type { Conversation } from './relay-conversation.ts';
-import type { OwnQuery } from './relay-expected.ts';
+import type { ExpectedKind, OwnQuery } from './relay-expected.ts';
 import type { Outlet } from './relay-outlet.ts';
 
 type Row = readonly (string | null)[];
@@ -63,6 +63,18 @@ const failure = (sqlstate: string): GatewayError =>
     facts: { sqlstate },
   });
 
+/** What one query sends. */
+const kinds: readonly ExpectedKind[] = [
+  'close',
+  'close',
+  'parse',
+  'bind',
+  'execute',
+  'close',
+  'close',
+  'sync',
+];
+
 export class OwnQueries {
   readonly #conversation: Conversation;
   readonly #outlet: Outlet;
@@ -88,13 +100,14 @@ export class OwnQueries {
     const answer = new Answer();
     this.#running = answer;
     // First what an earlier query left when it failed; to close nothing is no error.
-    for (const kind of ['close', 'parse', 'bind', 'execute', 'close', 'close', 'sync'] as const) {
+    for (const kind of kinds) {
       const entry = conversation.expect(kind);
       entry.hidden = true;
       entry.own = answer;
     }
     conversation.endSegment();
     const name = this.#name;
+    this.#outlet.put(encodeClose('P', name));
     this.#outlet.put(encodeClose('S', name));
     this.#outlet.put(encodeParse(name, sql));
     this.#outlet.put(encodeBind({ portal: name, statement: name }));

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
+import { systemClock } from '#core/clock.ts';
+import { defaultLimits } from '#core/limits.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { tableAnalyser } from '../../../test/support/analyser.ts';
 import { type TestPostgres, startPostgres } from '../../../test/support/postgres.ts';
@@ -26,6 +28,7 @@ import {
   MessageWriter,
 } from './codec/write.ts';
 import { refuse } from './refusal.ts';
+import { CatalogueCache } from './sql/catalogue-cache.ts';
 
 const sync = encodeBare(frontend.sync);
 const flush = encodeBare(frontend.flush);
@@ -299,6 +302,28 @@ describe('a session', () => {
       own.commands.length = 0;
       await ask('SELECT 6', 'SET search_path = information_schema; SELECT 7', 'SELECT 8');
       assert.deepEqual(states(), [initial, initial, 'unknown', changed]);
+      client.destroy();
+    });
+  });
+
+  it('goes on after a query of the gateway itself has failed', async () => {
+    let fail = true;
+    const failing: RelayOptions['catalogues'] = {
+      async current(key, query, ...rest) {
+        if (fail) await query('SELECT 1 / 0');
+        return catalogues.current(key, query, ...rest);
+      },
+    };
+    const catalogues = new CatalogueCache({ clock: systemClock, limits: defaultLimits });
+    await withRelay({ catalogues: failing }, async (own) => {
+      const client = await RawClient.login(own.port);
+      client.send(encodeQuery('SELECT 1'));
+      assert.deepEqual(rowsOf(await client.ready()), [['1']]);
+      assert.equal(own.commands.at(-1)?.facts.analysis, 'partial');
+      fail = false;
+      client.send(encodeQuery('BEGIN'), encodeQuery('SELECT 2'));
+      await client.ready();
+      assert.deepEqual(rowsOf(await client.ready()), [['2']]);
       client.destroy();
     });
   });
