@@ -80,6 +80,7 @@ export function factsValue(facts: Facts): CelMap {
     ['verbs', [...facts.verbs]],
     ['analysis', facts.analysis],
     ['reasons', [...facts.reasons]],
+    ['rowsChangedMax', BigInt(facts.rowsChangedMax ?? -1)],
     ['fingerprint', facts.fingerprint],
   ]);
 }

@@ -167,7 +167,9 @@ export function fillFacts(source: FactsSource): Facts {
     isColumnUse(use) ? [{ name, use, masked }] : [],
   );
   const analysis = source.analysis ?? 'complete';
+  const { rowsChangedMax } = source;
   return {
+    ...(rowsChangedMax === undefined ? {} : { rowsChangedMax }),
     effects: (source.effects ?? []).filter(isEffect),
     objects,
     columns,

@@ -102,6 +102,7 @@ export interface FactsSource {
   readonly verbs?: Maybe<Words>;
   readonly analysis?: Maybe<string>;
   readonly reasons?: Maybe<Words>;
+  readonly rowsChangedMax?: Maybe<number>;
   readonly fingerprint?: Maybe<string>;
 }
 
@@ -210,6 +211,7 @@ export const factsSchema: z.ZodType<FactsSource> = strict({
   verbs: z.array(word).optional(),
   analysis: word.optional(),
   reasons: z.array(word).optional(),
+  rowsChangedMax: z.int().min(0).optional(),
   fingerprint: z.string().optional(),
 });
 

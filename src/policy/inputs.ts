@@ -164,6 +164,10 @@ export const inputs: Fields = new Map<string, Input>([
         verbs: [listOf(text), 'statement verbs in upper case, methods, program names'],
         analysis: [oneOf(analysisNames), 'whether the facts cover everything that it can do'],
         reasons: [listOf(text), 'why the analysis is not complete'],
+        rowsChangedMax: [
+          int,
+          'the most rows that it can change or remove, by keys and limits; -1 when nothing bounds them',
+        ],
         fingerprint: [text, 'the same for commands of one shape, whatever their literals'],
       }),
     },

@@ -104,6 +104,54 @@ const destructive: Template = anyEffect(
   ],
 );
 
+const bulkChange: Template = {
+  doc:
+    'Changes or removes more than a few rows, or rows that no key and no limit bounds: a condition ' +
+    'that looks narrow may hold for every row.',
+  when:
+    "facts.effects.exists(e, e in ['update', 'update-all', 'delete', 'delete-all']) && " +
+    '(facts.rowsChangedMax < 0 || facts.rowsChangedMax > int(parameters.rows[0]))',
+  reason: 'changes or removes many rows, or an unknown number of them',
+  parameters: {
+    rows: { type: listOf({ kind: 'string' }), default: ['3'], doc: 'the most rows that are few' },
+  },
+  cases: [
+    {
+      name: 'a delete by key',
+      facts: { effects: ['delete'], rowsChangedMax: 1 },
+      matches: false,
+    },
+    {
+      name: 'a delete by a list of keys',
+      facts: { effects: ['delete'], rowsChangedMax: 4 },
+      matches: true,
+    },
+    { name: 'a delete that nothing bounds', facts: { effects: ['delete'] }, matches: true },
+    { name: 'an update of every row', facts: { effects: ['update-all'] }, matches: true },
+    { name: 'an insert', facts: { effects: ['insert'] }, matches: false },
+    {
+      name: 'more rows, by parameter',
+      facts: { effects: ['update'], rowsChangedMax: 100 },
+      parameters: { rows: ['100'] },
+      matches: false,
+    },
+  ],
+};
+
+const locking: Template = anyEffect(
+  ['lock'],
+  {
+    doc: 'Locks tables, takes advisory locks or sleeps, which can hold others up.',
+    reason: 'can hold others up',
+    parameter: 'effects that count as holding others up',
+  },
+  [
+    { name: 'LOCK TABLE', facts: { effects: ['lock'] }, matches: true },
+    { name: 'pg_sleep', facts: { effects: ['read', 'lock'] }, matches: true },
+    { name: 'one row FOR UPDATE', facts: { effects: ['read', 'update'] }, matches: false },
+  ],
+);
+
 const schemaChange: Template = anyEffect(
   ['create', 'alter', 'drop'],
   {
@@ -236,6 +284,8 @@ const notUnderstood: Template = {
 export const templates: ReadonlyMap<string, Template> = new Map([
   ['read-only', readOnly],
   ['destructive', destructive],
+  ['bulk-change', bulkChange],
+  ['locking', locking],
   ['schema-change', schemaChange],
   ['privilege', privilege],
   ['server-side-code', serverSideCode],
