@@ -111,7 +111,7 @@ test('explain answers each line of JSON with a line of JSON', async () => {
   );
   assert.deepEqual(answers[0]?.['observed'], [{ rule: 'trial', outcome: 'hold' }]);
   assert.equal(answers[0]?.['reason'], 'rule ci');
-  assert.deepEqual(answers[1]?.['facts'], fillFacts({ effects: ['drop'] }));
+  assert.deepEqual(answers[1]?.['facts'], fillFacts({ effects: ['read', 'drop'] }));
 });
 
 test('what the command line names holds for lines that do not', async () => {

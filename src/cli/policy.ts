@@ -135,7 +135,6 @@ function parseJson(line: string): { readonly value: unknown } | undefined {
 function explanationJson(answer: Explanation): string {
   if (!answer.ok) return JSON.stringify({ id: answer.id, error: answer.error });
   const { id, facts, verdict, rule, reason, policy, identityKnown, commands } = answer;
-  const parts = commands.map((each) => ({ ...each, rules: undefined }));
   return JSON.stringify({
     id,
     facts,
@@ -146,7 +145,7 @@ function explanationJson(answer: Explanation): string {
     ...(identityKnown ? {} : { identityKnown }),
     observed: commands.flatMap(({ observed }) => observed),
     // One command says nothing that is not above.
-    ...(commands.length > 1 ? { commands: parts } : {}),
+    ...(commands.length > 1 ? { commands } : {}),
   });
 }
 
@@ -164,7 +163,7 @@ function explanationLines(commands: readonly ExplainedCommand[]): readonly strin
       ...facts.columns
         .filter(({ masked }) => masked)
         .map(({ name, use }) => printableLine(`  masked ${name}: ${use}`)),
-      ...rules.map((each) => {
+      ...rules().map((each) => {
         const mark = each.matched ? '*' : ' ';
         const mode = each.mode === 'observe' ? ' (observe)' : '';
         const head = `  ${mark} ${each.outcome.padEnd(5)} ${each.rule}${mode}`;

@@ -5,11 +5,13 @@
  */
 import { z } from 'zod';
 import type { Command, SessionContext } from '#core/command.ts';
+import type { Analysis, Facts } from '#core/facts.ts';
 import { asId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { AnalysedCommand } from '#core/protocol.ts';
 import type {
   ExplainedCommand,
+  ExplainedRule,
   Explanation,
   PolicyWorld,
   RequestId,
@@ -33,44 +35,114 @@ const requestSchema = z.object({
 
 type Request = z.infer<typeof requestSchema>;
 
-/** Explains one request under a policy. */
-export async function explainRequest(
-  policy: PolicySet,
-  world: PolicyWorld,
-  request: unknown,
-): Promise<Explanation> {
-  const parsed = requestSchema.safeParse(request);
-  if (!parsed.success) {
-    const error = parsed.error.issues
-      .map(({ path, message }) => `${path.join('.')}: ${message}`)
-      .join('; ');
-    return { ok: false, id: idOf(request), error };
+/** Who asks from where; the same object for requests that say the same, so that plans are shared. */
+interface Asker {
+  readonly context: SessionContext;
+  readonly identityKnown: boolean;
+}
+
+/** Askers that are remembered. */
+const ASKERS_MAX = 1_000;
+
+/** Explains requests under one policy. */
+export class Explainer {
+  readonly #policy: PolicySet;
+  readonly #world: PolicyWorld;
+  readonly #askers = new Map<string, Asker>();
+
+  constructor(policy: PolicySet, world: PolicyWorld) {
+    this.#policy = policy;
+    this.#world = world;
   }
-  const { id, input, startup } = parsed.data;
-  const found = await contextOf(parsed.data, world);
-  if (typeof found === 'string') return { ok: false, id, error: found };
-  const { context, identityKnown } = found;
-  const masks = {
-    rules: policy.maskRules(context.identity, context.target),
-    version: policy.version,
+
+  async explain(request: unknown): Promise<Explanation> {
+    const parsed = requestSchema.safeParse(request);
+    if (!parsed.success) {
+      const error = parsed.error.issues
+        .map(({ path, message }) => `${path.join('.')}: ${message}`)
+        .join('; ');
+      return { ok: false, id: idOf(request), error };
+    }
+    const { id, kind } = parsed.data;
+    const asker = await this.#asker(parsed.data);
+    if (typeof asker === 'string') return { ok: false, id, error: asker };
+    const { context, identityKnown } = asker;
+    const analysed = await this.#analyse(parsed.data, context);
+    if (typeof analysed === 'string') return { ok: false, id, error: analysed };
+    const commands = analysed.map((each) => this.#command(context, kind, each));
+    const [first, ...rest] = commands.map((command) => ({ command, outcome: command.verdict }));
+    if (first === undefined) return { ok: false, id, error: 'the input is no command' };
+    const { command } = rest.reduce(stricter, first);
+    const { verdict, rule, reason } = command;
+    const facts = together(command, commands);
+    const policy = this.#policy.version;
+    return { ok: true, id, identityKnown, verdict, rule, reason, policy, facts, commands };
+  }
+
+  async #asker(request: Request): Promise<Asker | string> {
+    const { target, protocol, identity, account, namespace } = request;
+    const key = JSON.stringify([target, protocol, identity, account, namespace]);
+    const known = this.#askers.get(key);
+    if (known !== undefined) return known;
+    const asker = await askerOf(request, this.#world);
+    if (typeof asker === 'string') return asker;
+    if (this.#askers.size >= ASKERS_MAX) this.#askers.clear();
+    this.#askers.set(key, asker);
+    return asker;
+  }
+
+  async #analyse(
+    { input, startup }: Request,
+    context: SessionContext,
+  ): Promise<readonly AnalysedCommand[] | string> {
+    const { identity, target } = context;
+    const { version } = this.#policy;
+    const masks = { rules: this.#policy.maskRules(identity, target), version };
+    try {
+      const sent = startup === undefined ? input : { startup, input };
+      return await this.#world.analyse(sent, context, masks);
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown.message : String(thrown);
+      return `it could not be analysed: ${error}`;
+    }
+  }
+
+  #command(
+    context: SessionContext,
+    kind: Command['kind'],
+    { text, facts }: AnalysedCommand,
+  ): ExplainedCommand {
+    const id: Command['id'] = asId('explain');
+    const command: Command = { id, context, kind, text, parameters: [], state: '', facts };
+    const { now } = this.#world;
+    const { outcome, rule, reason, observed } = this.#policy.decide(command, now);
+    const rules = (): readonly ExplainedRule[] => this.#policy.explain(command, now);
+    return { text, facts, verdict: outcome, rule, reason, observed, rules };
+  }
+}
+
+const completeness: readonly Analysis[] = ['complete', 'partial', 'opaque'];
+
+/** Facts of all the commands of a request; the shape is that of the one that decided. */
+function together(decisive: ExplainedCommand, commands: readonly ExplainedCommand[]): Facts {
+  if (commands.length === 1) return decisive.facts;
+  const all = commands.map(({ facts }) => facts);
+  const distinct = <T>(items: readonly T[]): T[] => [
+    ...new Map(items.map((item) => [JSON.stringify(item), item])).values(),
+  ];
+  const worst = Math.max(...all.map(({ analysis }) => completeness.indexOf(analysis)));
+  const rows = all.reduce((sum, each) => sum + (each.rowsChangedMax ?? Number.NaN), 0);
+  return {
+    ...(Number.isNaN(rows) ? {} : { rowsChangedMax: rows }),
+    effects: distinct(all.flatMap(({ effects }) => effects)),
+    objects: distinct(all.flatMap(({ objects }) => objects)),
+    columns: distinct(all.flatMap(({ columns }) => columns)),
+    functions: distinct(all.flatMap(({ functions }) => functions)),
+    verbs: all.flatMap(({ verbs }) => verbs),
+    analysis: completeness[worst] ?? 'opaque',
+    reasons: distinct(all.flatMap(({ reasons }) => reasons)),
+    fingerprint: decisive.facts.fingerprint,
   };
-  let analysed: readonly AnalysedCommand[];
-  try {
-    const sent = startup === undefined ? input : { startup, input };
-    analysed = await world.analyse(sent, context, masks);
-  } catch (thrown) {
-    const error = thrown instanceof Error ? thrown.message : String(thrown);
-    return { ok: false, id, error: `it could not be analysed: ${error}` };
-  }
-  const commands = analysed.map((each) =>
-    explainCommand(policy, world, context, parsed.data, each),
-  );
-  const [first, ...rest] = commands.map((command) => ({ command, outcome: command.verdict }));
-  if (first === undefined) return { ok: false, id, error: 'the input is no command' };
-  const { command } = rest.reduce(stricter, first);
-  const { verdict, rule, reason, facts } = command;
-  const { version } = policy;
-  return { ok: true, id, identityKnown, verdict, rule, reason, policy: version, facts, commands };
 }
 
 function idOf(request: unknown): RequestId {
@@ -79,10 +151,7 @@ function idOf(request: unknown): RequestId {
   return typeof id === 'string' || typeof id === 'number' ? id : undefined;
 }
 
-async function contextOf(
-  request: Request,
-  world: PolicyWorld,
-): Promise<{ readonly context: SessionContext; readonly identityKnown: boolean } | string> {
+async function askerOf(request: Request, world: PolicyWorld): Promise<Asker | string> {
   const target = world.target(request.target);
   if (target === undefined) return `no target '${request.target}'`;
   const { protocol } = request;
@@ -113,19 +182,4 @@ async function identityOf(
   if (typeof source !== 'string') return { identity: plainIdentity(source), identityKnown: true };
   const seen = await world.identity(source);
   return { identity: seen ?? plainIdentity({ id: source }), identityKnown: seen !== undefined };
-}
-
-function explainCommand(
-  policy: PolicySet,
-  world: PolicyWorld,
-  context: SessionContext,
-  request: Request,
-  { text, facts }: AnalysedCommand,
-): ExplainedCommand {
-  const { kind } = request;
-  const id: Command['id'] = asId('explain');
-  const command: Command = { id, context, kind, text, parameters: [], state: '', facts };
-  const { outcome, rule, reason, observed } = policy.decide(command, world.now);
-  const rules = policy.explain(command, world.now);
-  return { text, facts, verdict: outcome, rule, reason, observed, rules };
 }

@@ -3,7 +3,7 @@ import { GatewayError } from '#core/errors.ts';
 import type { PolicyText, PolicyTools } from '#core/ports/policy-tools.ts';
 import { runCases, runTemplateCases } from './cases.ts';
 import { compilePolicies, type PolicyOptions, type PolicyResult } from './compile.ts';
-import { explainRequest } from './explain-request.ts';
+import { Explainer } from './explain-request.ts';
 import { formatProblem } from './problems.ts';
 import { simulate } from './simulate.ts';
 
@@ -29,7 +29,8 @@ export function policyTools(options: PolicyOptions): PolicyTools {
     },
     explainer: (files, world) => {
       const { policy } = load(files);
-      return (request) => explainRequest(policy, world, request);
+      const explainer = new Explainer(policy, world);
+      return (request) => explainer.explain(request);
     },
     simulate: (files, commands, onCommand) => {
       const { policy } = load(files);

@@ -80,7 +80,8 @@ export interface ExplainedCommand {
   readonly rule: string;
   readonly reason: string;
   readonly observed: readonly { readonly rule: string; readonly outcome: Outcome }[];
-  readonly rules: readonly ExplainedRule[];
+  /** Every rule with why it matches or not; worked out when asked. */
+  readonly rules: () => readonly ExplainedRule[];
 }
 
 /** What a request calls itself, given back as it was. */
@@ -97,7 +98,7 @@ export type Explanation =
       readonly rule: string;
       readonly reason: string;
       readonly policy: string;
-      /** Facts of the command that decided. */
+      /** Facts of all commands together. */
       readonly facts: Facts;
       readonly commands: readonly ExplainedCommand[];
     }
