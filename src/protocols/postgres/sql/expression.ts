@@ -8,7 +8,7 @@ import { castTo, checkImplicit } from './calls.ts';
 import { checkVersion, jsonExpression } from './json-expression.ts';
 import { fieldOf, findItem, referenced } from './lookup.ts';
 import { operatorExpression } from './operator-expression.ts';
-import { typeNamed } from './resolve-types.ts';
+import { commonType, typeNamed } from './resolve-types.ts';
 import { nested, type Scope } from './scope.ts';
 import {
   bitType,
@@ -215,9 +215,10 @@ function caseExpression(walk: Walk, node: CaseExpr, scope: Scope): Value {
  * type is left `open` to where they go.
  */
 export function commonValue(walk: Walk, values: readonly Value[], literals?: 'open'): Value {
-  const joined = either(values);
-  const isOpen = joined.type === unknownType && literals === undefined;
-  const value = isOpen ? retyped(joined, textType) : joined;
+  const types = values.map((one) => one.type);
+  const common = commonType(walk.env.catalogue, types);
+  const isText = common === unknownType && literals === undefined;
+  const value = retyped(either(values), isText ? textType : common);
   for (const one of values) if (one.type !== value.type) checkImplicit(walk, one);
   return value;
 }

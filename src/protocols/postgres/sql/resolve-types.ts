@@ -86,6 +86,30 @@ export function couldCoerce(catalogue: Catalogue, source: Oid, target: Oid, dept
   return false;
 }
 
+/**
+ * The type under which values of several types are taken together (`select_common_type`); 0 where
+ * that is not settled, `unknown` when all are literals.
+ */
+export function commonType(catalogue: Catalogue, types: readonly Oid[]): Oid {
+  const [first = unknownType] = types;
+  if (types.every((type) => type === first)) return first;
+  let common = unknownType;
+  for (const type of types) {
+    if (type === 0 || isRowType(catalogue, type)) return 0;
+    const next = type === unknownType ? type : baseType(catalogue, type);
+    if (next === unknownType || next === common) continue;
+    if (common === unknownType) {
+      common = next;
+      continue;
+    }
+    const now = categoryOf(catalogue, common);
+    if (now.category !== categoryOf(catalogue, next).category) return 0;
+    const widens = couldCoerce(catalogue, common, next) && !couldCoerce(catalogue, next, common);
+    if (!now.preferred && widens) common = next;
+  }
+  return common;
+}
+
 /** Whether values of the type are rows. */
 export function isRowType(catalogue: Catalogue, type: Oid): boolean {
   const info = catalogue.typeByOid(baseType(catalogue, type));
