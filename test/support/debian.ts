@@ -22,7 +22,7 @@ export function run(
   args: readonly string[],
   cwd?: string,
   env?: NodeJS.ProcessEnv,
-) {
+): string {
   return execFileSync(command, args, {
     cwd,
     env: { ...process.env, ...env },

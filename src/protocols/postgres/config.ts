@@ -4,7 +4,17 @@
  */
 import { z } from 'zod';
 
-export const postgresSettings = z
+export interface PostgresSettings {
+  readonly database?: string | undefined;
+  readonly directTls: boolean;
+  readonly protocol: '3.0' | '3.2';
+  readonly authentication: 'any' | 'scram';
+  readonly channelBinding: 'prefer' | 'require';
+  readonly allowLinkLocal: boolean;
+}
+
+/** Reads {@link PostgresSettings}; the descriptions are the documentation of the configuration. */
+export const postgresSettings: z.ZodType<PostgresSettings> = z
   .strictObject({
     database: z
       .string()
@@ -34,5 +44,3 @@ export const postgresSettings = z
       .describe('Lets the address be a link-local or cloud metadata address.'),
   })
   .describe('Settings of a PostgreSQL target.');
-
-export type PostgresSettings = z.infer<typeof postgresSettings>;
