@@ -56,7 +56,7 @@ const timestamp = (pick: Pick): string =>
 function card(pick: Pick): string {
   const body = `4${digits(pick, 14)}`;
   let sum = 0;
-  [...body].forEach((digit, at) => {
+  Array.from(body).forEach((digit, at) => {
     const value = Number(digit) * (at % 2 === 0 ? 2 : 1);
     sum += value > 9 ? value - 9 : value;
   });
@@ -180,10 +180,10 @@ export function hostileCells(): { readonly name: string; readonly bytes: Uint8Ar
   const repeat = (unit: string): Uint8Array =>
     new TextEncoder().encode(unit.repeat(Math.ceil(size / unit.length)).slice(0, size));
   return [
-    ...['a', '1', '@', 'a@', 'a@a.', 'a@b.c ', '1 ', '1-', '12 34 ', '123-45-6789 ', '1.1.1.1 '],
-    ...['4111 1111 1111 1112 ', 'DE89 ', 'DE12 3704 0044 0532 0130 00 ', '+1 202 555 0123 '],
-    ...['password=', 'password: ', '"ssn":"', 'a=', 'ssn 123456789 ', 'Aa Bb Cc Dd ', 'Dr. Aa '],
-    ...[
+    ['a', '1', '@', 'a@', 'a@a.', 'a@b.c ', '1 ', '1-', '12 34 ', '123-45-6789 ', '1.1.1.1 '],
+    ['4111 1111 1111 1112 ', 'DE89 ', 'DE12 3704 0044 0532 0130 00 ', '+1 202 555 0123 '],
+    ['password=', 'password: ', '"ssn":"', 'a=', 'ssn 123456789 ', 'Aa Bb Cc Dd ', 'Dr. Aa '],
+    [
       '-----BEGIN PRIVATE KEY-----',
       'eyJhbGciOi',
       'ghp_',
@@ -193,7 +193,7 @@ export function hostileCells(): { readonly name: string; readonly bytes: Uint8Ar
       ':::',
       'a:b:',
     ],
-    ...[
+    [
       '1a',
       '1a2b3c4d5e6f7a8b ',
       'iban DE',
@@ -204,7 +204,7 @@ export function hostileCells(): { readonly name: string; readonly bytes: Uint8Ar
       'passport 1',
       'mbi ',
     ],
-    ...[
+    [
       'AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA.',
       '~',
       'Q~',
@@ -216,5 +216,7 @@ export function hostileCells(): { readonly name: string; readonly bytes: Uint8Ar
       'lives at ',
       'mysql -p',
     ],
-  ].map((unit) => ({ name: JSON.stringify(unit), bytes: repeat(unit) }));
+  ]
+    .flat()
+    .map((unit) => ({ name: JSON.stringify(unit), bytes: repeat(unit) }));
 }

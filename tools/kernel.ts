@@ -15,6 +15,7 @@ export const target: URL = new URL('../src/masking/kernel/module.generated.ts', 
 export async function buildKernel(): Promise<string> {
   const text = readFileSync(source, 'utf8');
   let binary: Uint8Array | undefined;
+  let complaints = '';
   const flags = '--enable simd --runtime stub -O3 --noAssert --converge --initialMemory 4';
   const result = await asc.main(['anchors.ts', '--outFile', 'anchors.wasm', ...flags.split(' ')], {
     readFile: (name) => (name === 'anchors.ts' ? text : null),
@@ -22,9 +23,10 @@ export async function buildKernel(): Promise<string> {
       if (typeof content !== 'string') binary = content;
     },
     listFiles: () => [],
+    stderr: { write: (chunk) => (complaints += String(chunk)) },
   });
   if (result.error !== null || binary === undefined) {
-    throw new Error(`the kernel does not compile: ${result.stderr.toString()}`);
+    throw new Error(`the kernel does not compile: ${complaints}`);
   }
   const base64 = Buffer.from(binary).toString('base64');
   const lines = base64.match(/.{1,92}/g) ?? [];

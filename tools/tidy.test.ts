@@ -15,7 +15,9 @@ const tracked: readonly string[] = execFileSync('git', ['ls-files', '-co', '--ex
 })
   .split('\n')
   .filter((file) => file !== '' && existsSync(`${root}/${file}`));
-const sources = tracked.filter((file) => /^(src|quickstart|test|tools|bench)\/.*\.(ts|mjs)$/.test(file));
+const sources = tracked.filter((file) =>
+  /^(src|quickstart|test|tools|bench)\/.*\.(ts|mjs)$/.test(file),
+);
 const read = (file: string): string => readFileSync(`${root}/${file}`, 'utf8');
 /** Tables made by a tool: long by nature, and nobody edits them. */
 const isGenerated = (file: string): boolean => /\.generated\.ts$/.test(file);

@@ -11,5 +11,5 @@ export const systemRandom: Random = {
 };
 
 /** A new sortable id. */
-export const newId = <T extends Parameters<typeof asId>[0]>(now: EpochMs, random: Random): T =>
-  uuidv7(now, random.bytes(10)) as T;
+export const newId = <T extends ReturnType<typeof asId>>(now: EpochMs, random: Random): T =>
+  asId<T>(uuidv7(now, random.bytes(10)));

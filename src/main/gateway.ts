@@ -77,7 +77,7 @@ async function assemble(
   let draining: Promise<void> | undefined;
   const drain = async (): Promise<void> => {
     drained.flag = true;
-    await Promise.all([...listeners.values()].map(({ drain: stop }) => stop()));
+    await Promise.all([...listeners.values()].map((listener) => listener.drain()));
     live.endAll(refuse('SP_DRAINING', { endsSession: true }));
     await live.empty();
     await events.commit(lifeEvent('gateway.stopped', { reason: 'drained' })).catch(() => undefined);

@@ -197,7 +197,8 @@ export function keyEndings(): readonly (readonly [number, number, number])[] {
   }
   return [...words].flatMap((word) => {
     // A key of two letters ends with what stands before it; these are the usual signs.
-    const padded = word.length > 2 ? [word] : [...' "\'_.,{[(&?;\n\0-'].map((sign) => sign + word);
+    const padded =
+      word.length > 2 ? [word] : Array.from(' "\'_.,{[(&?;\n\0-').map((sign) => sign + word);
     return padded.map((text): [number, number, number] => {
       const [a = 0, b = 0, c = 0] = new TextEncoder().encode(text).slice(-3);
       return [a, b, c];

@@ -9,7 +9,9 @@ const DOMAIN_MAX = 253;
 const FILE_ENDINGS: ReadonlySet<number> = new Set(
   'png jpg jpeg gif svg webp ico css js ts map html htm json xml yml yaml md txt pdf zip gz log so dll'
     .split(' ')
-    .map((ending) => [...ending].reduce((sum, letter) => sum * 32 + letter.charCodeAt(0) - 96, 0)),
+    .map((ending) =>
+      Array.from(ending).reduce((sum, letter) => sum * 32 + letter.charCodeAt(0) - 96, 0),
+    ),
 );
 
 /** Adds the address around the at sign (or `%40`) at `at`; returns its start, -1 for none. */

@@ -59,7 +59,14 @@ export class Examiner {
           (hint !== 0 && this.#examineWhole(bytes, start, end, hint)) ||
           this.#examineInteger(bytes, start, end)
         );
-      default:
+      case 'boolean':
+      case 'date':
+      case 'decimal':
+      case 'float':
+      case 'interval':
+      case 'time':
+      case 'timestamp':
+      case 'uuid':
         return hint !== 0 && this.#examineWhole(bytes, start, end, hint);
     }
   }

@@ -34,7 +34,13 @@ export function generalise(
       return toNetwork(text);
     case 'text':
       return generaliseText(text);
-    default:
+    case 'boolean':
+    case 'bytes':
+    case 'interval':
+    case 'json':
+    case 'macaddr':
+    case 'other':
+    case 'uuid':
       return undefined;
   }
 }

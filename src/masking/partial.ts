@@ -20,7 +20,17 @@ export function partial(transform: Partial, kind: CellKind, text: string): strin
       return withLeadingOne(hide(text, keep, '0', isDigit));
     case 'uuid':
       return hide(text, keep, '0', isSignificant);
-    default:
+    case 'boolean':
+    case 'bytes':
+    case 'date':
+    case 'float':
+    case 'inet':
+    case 'interval':
+    case 'json':
+    case 'macaddr':
+    case 'other':
+    case 'time':
+    case 'timestamp':
       return undefined;
   }
 }
@@ -36,7 +46,7 @@ function hide(
   filler: string,
   significant: (character: string) => boolean,
 ): string {
-  const characters = [...text];
+  const characters = Array.from(text);
   const count = characters.filter(significant).length;
   // Ends that meet would keep everything: then nothing is kept.
   const meet = keep.start + keep.end >= count;

@@ -7,18 +7,18 @@ import type { Scan } from './scan.ts';
 
 /** Words after which a name stands; the honorifics among them need two words, or a clear case. */
 export const personPhrases: readonly string[] = [
-  ...['mr', 'mrs', 'ms', 'miss', 'mx', 'dr', 'prof', 'herr', 'frau', 'sra', 'mme', 'mlle'],
-  ...['senor', 'senora', 'monsieur', 'madame', 'signor', 'signora', 'hoort bij', 'belongs to'],
-  ...['gehort', 'pertenece a', 'appartient a', 'my name is', 'mein name ist', 'je m appelle'],
-  ...['mi nombre es', 'patient name', 'signed by', 'approved by', 'on behalf of', 'kind regards'],
-];
+  ['mr', 'mrs', 'ms', 'miss', 'mx', 'dr', 'prof', 'herr', 'frau', 'sra', 'mme', 'mlle'],
+  ['senor', 'senora', 'monsieur', 'madame', 'signor', 'signora', 'hoort bij', 'belongs to'],
+  ['gehort', 'pertenece a', 'appartient a', 'my name is', 'mein name ist', 'je m appelle'],
+  ['mi nombre es', 'patient name', 'signed by', 'approved by', 'on behalf of', 'kind regards'],
+].flat();
 
 /** Words after which an address stands. */
 export const placePhrases: readonly string[] = [
-  ...['lives at', 'living at', 'resides at', 'residing at', 'address is', 'moved to', 'ship to'],
-  ...['shipped to', 'deliver to', 'delivered to', 'wohnhaft in', 'wohnt in', 'domiciliado en'],
-  ...['vive en', 'habite au', 'demeurant', 'residente a', 'woont op'],
-];
+  ['lives at', 'living at', 'resides at', 'residing at', 'address is', 'moved to', 'ship to'],
+  ['shipped to', 'deliver to', 'delivered to', 'wohnhaft in', 'wohnt in', 'domiciliado en'],
+  ['vive en', 'habite au', 'demeurant', 'residente a', 'woont op'],
+].flat();
 
 /** Capitalised words that are no names. */
 const NO_NAMES: ReadonlySet<string> = new Set(

@@ -54,7 +54,9 @@ export function pseudonym(
       return ['02', ...hexBytes(digest, 5)].join(':');
     case 'bytes':
       return `\\x${hexBytes(digest, 16).join('')}`;
-    default:
+    case 'boolean':
+    case 'interval':
+    case 'other':
       return undefined;
   }
 }

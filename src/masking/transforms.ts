@@ -54,7 +54,9 @@ function changeValue(
       return pseudonym(transform.scope, kind, text, hash);
     case 'generalise':
       return generalise(transform.bucket, kind, text);
-    default:
+    case 'fixed':
+    case 'null':
+    case 'redact':
       return undefined;
   }
 }

@@ -164,7 +164,7 @@ function covers(text: string, span: Span, found: readonly Finding[]): boolean {
 
 function inEscape(text: string, at: number): boolean {
   const from = text.lastIndexOf('\u001b', at);
-  return from >= 0 && /^\u001b\[[0-9;]*[A-Za-z]?$/.test(text.slice(from, at + 1));
+  return from >= 0 && /^\[[0-9;]*[A-Za-z]?$/.test(text.slice(from + 1, at + 1));
 }
 
 function scoreText(detection: Detection): void {

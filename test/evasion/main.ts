@@ -11,6 +11,6 @@ if (load === undefined) {
   console.error(`usage: npm run evasion -- ${Object.keys(protocols).join(' | ')} [options]`);
   process.exitCode = 2;
 } else {
-  const { main } = await load();
-  process.exitCode = (await main(rest)) ? 0 : 1;
+  const suite = await load();
+  process.exitCode = (await suite.main(rest)) ? 0 : 1;
 }

@@ -72,7 +72,7 @@ export class CanaryFinder {
   }
 }
 
-const reversed = (text: string): string => [...text].toReversed().join('');
+const reversed = (text: string): string => Array.from(text).toReversed().join('');
 const dense = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
 
 function plainForms(canary: Canary): readonly Needle[] {

@@ -36,7 +36,7 @@ export function judge(
       return judgeBlock(one, played, finder);
     case 'mask':
       return judgeMask(played, finder);
-    default:
+    case 'allow':
       return judgeAllow(one, played, direct);
   }
 }

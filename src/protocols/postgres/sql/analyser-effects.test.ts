@@ -210,7 +210,7 @@ for (const version of ([15, 18] as const).filter(hasPostgres)) {
     it('has every effect of what it is complete about', async () => {
       for (const [sql, effects] of complete) {
         const { facts } = await shop.one(sql);
-        assert.equal(facts.analysis, 'complete', `${sql}: ${facts.reasons}`);
+        assert.equal(facts.analysis, 'complete', `${sql}: ${facts.reasons.join('; ')}`);
         assert.equal(facts.effects.toSorted().join(' '), effects, sql);
       }
     });

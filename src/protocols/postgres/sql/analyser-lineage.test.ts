@@ -215,7 +215,11 @@ for (const version of ([15, 18] as const).filter(hasPostgres)) {
 
     const check = async ([sql, expected]: Case): Promise<void> => {
       const statement = await shop.one(sql);
-      assert.equal(statement.facts.analysis, 'complete', `${sql}: ${statement.facts.reasons}`);
+      assert.equal(
+        statement.facts.analysis,
+        'complete',
+        `${sql}: ${statement.facts.reasons.join('; ')}`,
+      );
       assert.equal(outputText(statement), expected, sql);
       const { fields, rows: found } = await shop.client.query<unknown[]>({
         text: sql,

@@ -117,19 +117,16 @@ class Analyser implements RunningAnalyser {
     switch (parsed.kind) {
       case 'syntax-error':
         return {
-          statements: [opaqueStatement(text, `it does not parse: ${parsed.message}`)],
+          ...refusedText(text, `it does not parse: ${parsed.message}`),
           syntaxError: parsed.message,
         };
       case 'refused':
-        return { statements: [opaqueStatement(text, parsed.reason)], syntaxError: undefined };
-      default:
-        break;
+        return refusedText(text, parsed.reason);
+      case 'tree':
+        return parsed.statements.length > statementsMax
+          ? refusedText(text, 'it holds too many statements')
+          : this.#round(text, parsed.statements, parts, 0);
     }
-    if (parsed.statements.length > statementsMax) {
-      const statements = [opaqueStatement(text, 'it holds too many statements')];
-      return { statements, syntaxError: undefined };
-    }
-    return this.#round(text, parsed.statements, parts, 0);
   }
 
   /** Walks every statement; again when texts had to be parsed first. */
@@ -274,6 +271,11 @@ function fingerprintOf(text: string): string {
     .update(shapeOf(text)?.key ?? text)
     .digest('base64url')
     .slice(0, 22);
+}
+
+/** A text that is not looked into: one statement, of which nothing is known. */
+function refusedText(text: string, reason: string): SqlAnalysis {
+  return { statements: [opaqueStatement(text, reason)], syntaxError: undefined };
 }
 
 function opaqueStatement(text: string, reason: string): SqlStatement {

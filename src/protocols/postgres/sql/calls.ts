@@ -80,7 +80,7 @@ function call(walk: Walk, info: FunctionInfo, args: readonly Value[], detail: Ca
       return fromAnywhere(reviewedResult(walk, info, args));
     case 'effect':
       return runEffects(walk, info, args, detail);
-    default:
+    case 'unknown':
       return unreviewed(walk, info, args);
   }
 }

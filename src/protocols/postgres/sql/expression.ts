@@ -285,6 +285,10 @@ function subLink(walk: Walk, node: SubLink, scope: Scope): Value {
     case 'ANY_SUBLINK':
     case 'ALL_SUBLINK':
       return comparison(walk, node, all, scope);
+    case 'ROWCOMPARE_SUBLINK':
+    case 'MULTIEXPR_SUBLINK':
+    case 'CTE_SUBLINK':
+    case undefined:
     default:
       return unsettled(walk, 'a sub-query of an unknown kind');
   }

@@ -40,8 +40,11 @@ export function plainTruth(node: Node, context: FoldContext, depth = 0): boolean
         return truths.includes(undefined)
           ? excludedMiddle(node.BoolExpr.args ?? [], context)
           : false;
-      default:
+      case 'NOT_EXPR':
         return truths[0] === undefined ? notBoth(node.BoolExpr.args?.[0], context) : !truths[0];
+      case undefined:
+      default:
+        return undefined;
     }
   }
   if ('NullTest' in node && node.NullTest.arg !== undefined) {
@@ -108,6 +111,15 @@ function comparisonTruth(node: A_Expr, context: FoldContext): boolean | undefine
       const members = 'List' in rexpr ? (rexpr.List.items ?? []) : [];
       return operator === '=' && members.some((one) => sameTree(lexpr, one)) ? true : undefined;
     }
+    case 'AEXPR_BETWEEN':
+    case 'AEXPR_BETWEEN_SYM':
+    case 'AEXPR_NOT_BETWEEN':
+    case 'AEXPR_NOT_BETWEEN_SYM':
+    case 'AEXPR_NULLIF':
+    case 'AEXPR_OP_ALL':
+    case 'AEXPR_OP_ANY':
+    case 'AEXPR_SIMILAR':
+    case undefined:
     default:
       return undefined;
   }

@@ -56,6 +56,7 @@ export function operatorExpression(walk: Walk, node: A_Expr, scope: Scope): Valu
     case 'AEXPR_BETWEEN_SYM':
     case 'AEXPR_NOT_BETWEEN_SYM':
       return between(walk, node, left, itemsOf(rexpr).map(inner));
+    case undefined:
     default:
       return notAnalysed(walk, node);
   }

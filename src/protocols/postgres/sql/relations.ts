@@ -131,7 +131,11 @@ function readColumns(walk: Walk, relation: Relation): readonly Column[] | undefi
     case 'composite':
       facts.partial(`${fullName(relation)} is read as it is stored`);
       break;
-    default:
+    case 'table':
+    case 'partitioned':
+    case 'foreign':
+    case 'matview':
+    case 'sequence':
       break;
   }
   for (const one of relativesOf(env.catalogue, relation)) readForeign(walk, one);

@@ -44,7 +44,7 @@ export function top(walk: Walk, node: Node, scope: Scope): Outcome {
       return noRows;
     case 'plain':
       return noRows;
-    default:
+    case 'opaque':
       return opaque(walk, node, row);
   }
 }

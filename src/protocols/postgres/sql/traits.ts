@@ -104,7 +104,9 @@ function innerTypes(catalogue: Catalogue, info: TypeInfo, seen: Set<Oid>): strin
       }
       return undefined;
     }
-    default:
+    case 'base':
+    case 'enum':
+    case 'pseudo':
       return undefined;
   }
 }

@@ -135,8 +135,8 @@ class Cascade {
   /** A write to a view is a write to what it is over, if it is not done by a rule or a trigger. */
   #view(relation: Relation, kind: WriteKind, depth: number): void {
     const walk = this.#walk;
-    const { auxiliary } = walk.env;
-    const query = relation.viewDefinition === undefined ? null : auxiliary(relation.viewDefinition);
+    const text = relation.viewDefinition;
+    const query = text === undefined ? null : walk.env.auxiliary(text);
     const only = query?.[0];
     if (query === undefined) return;
     if (only === undefined || !('SelectStmt' in only)) {
