@@ -51,6 +51,7 @@ export interface ObjectFact {
 /** How a command uses a column. */
 export type ColumnUse =
   | 'return'
+  /** Decides which rows count, or is compared with something, which tells one bit of it. */
   | 'filter'
   | 'order'
   | 'group'

@@ -86,7 +86,7 @@ const accesses: Readonly<Record<Access, true>> = {
 /** Every use of a column with its meaning. */
 export const columnUses: Readonly<Record<ColumnUse, string>> = {
   return: 'comes back in the result (masked, if it has a mask)',
-  filter: 'decides which rows count',
+  filter: 'decides which rows count, or is compared with something',
   order: 'decides their order',
   group: 'decides how they are grouped or told apart',
   copy: 'goes where it can be read later: a table, a setting, a message',

@@ -17,6 +17,7 @@ import {
   anyCompatibleArrayType,
   anyCompatibleType,
   anyElementType,
+  boolType,
   polymorphicTypes,
   recordType,
   textTypes,
@@ -99,6 +100,8 @@ function reviewedResult(walk: Walk, info: FunctionInfo, args: readonly Value[]):
       walk.facts.use(arg, 'compute');
       // How many rows it gives tells of what it was given.
       if (info.returnsSet && info.name !== 'unnest') walk.facts.use(arg, 'filter');
+      // A truth value cannot be masked by one that looks like it: it is a question, not a value.
+      if (result.type === boolType) walk.facts.use(arg, 'filter');
     }
   }
   return result;

@@ -159,6 +159,8 @@ function apply(walk: Walk, chosen: readonly OperatorInfo[], args: readonly Value
   }
   if (chosen.every((one) => isQuiet(one))) {
     for (const arg of args) {
+      // Wherever a comparison stands, it asks for one bit of what it compares.
+      walk.facts.use(arg, 'filter');
       if (!chosen.every((one) => one.left === arg.type || one.right === arg.type)) {
         checkImplicit(walk, arg);
       }
