@@ -199,47 +199,47 @@ class RelayState {
 
   stages(namespace: string): Stages {
     const context = this.#context(namespace);
-    const state = this;
+    const state = (): RelayState => this;
     return {
       context,
       gate: (command, onHold, cancelled) => {
-        state.commands.push(command);
-        const answer = state.#options.judge?.(command, onHold, cancelled) ?? 'allow';
+        this.commands.push(command);
+        const answer = this.#options.judge?.(command, onHold, cancelled) ?? 'allow';
         const settle = (settled: Answer): ReturnType<typeof mintAllowedCommand> | Refusal =>
           settled === 'allow' ? mintAllowedCommand(command, asId(`${command.id}/1`)) : settled;
         return answer instanceof Promise ? answer.then(settle) : settle(answer);
       },
       get epoch() {
-        return state.epoch;
+        return state().epoch;
       },
       get masks() {
-        return state.#options.masks?.() ?? noMasks;
+        return state().#options.masks?.() ?? noMasks;
       },
       tape: this.#tape(),
       factsMatter: true,
       commandId: () => {
-        state.#serial += 1;
-        return asId(`command-${state.#serial}`);
+        this.#serial += 1;
+        return asId(`command-${this.#serial}`);
       },
     };
   }
 
   #tape(): Tape {
-    const state = this;
+    const state = (): RelayState => this;
     return {
       data: (direction, bytes, start, end) => {
-        state.recorded[direction].push(new Uint8Array(bytes.subarray(start, end)));
+        this.recorded[direction].push(new Uint8Array(bytes.subarray(start, end)));
       },
       judged: () => {},
       mark: (kind, data) => {
-        state.marks.push({ kind, data });
+        this.marks.push({ kind, data });
       },
       commit: () => {},
       get behind() {
-        return state.behind;
+        return state().behind;
       },
       whenReady: (callback) => {
-        state.#ready.push(callback);
+        this.#ready.push(callback);
       },
     };
   }

@@ -2,7 +2,7 @@
  * COPY data in the binary format: a signature, flags and an extension; then rows of a count and
  * cells, each behind its length; a count of -1 ends it.
  */
-import { GatewayError } from '#core/errors.ts';
+import { GatewayError, unreachable } from '#core/errors.ts';
 import type { MaskSet } from '#core/masking.ts';
 import { int16, int32, putInt32 } from './codec/frames.ts';
 import { type CopyHand, type CopyReader, HeldField } from './copy-hand.ts';
@@ -51,8 +51,10 @@ export class CopyBinary implements CopyReader {
         case 'cell':
           at = this.#cell(hand, bytes, at, end);
           break;
-        default:
+        case 'over':
           throw unsound();
+        default:
+          unreachable(this.#state);
       }
     }
   }

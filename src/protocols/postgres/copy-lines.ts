@@ -1,6 +1,6 @@
 /**
- * COPY data in the text and CSV formats: fields between delimiters, rows between line ends, with the
- * escapes of the one and the quotes of the other. Bytes of UTF-8 above 0x7f are never syntax.
+ * COPY data in the text and CSV formats: fields between delimiters, rows between line ends, with
+ * the escapes of the one and the quotes of the other. Bytes of UTF-8 above 0x7f are never syntax.
  */
 import { GatewayError } from '#core/errors.ts';
 import type { MaskSet } from '#core/masking.ts';

@@ -7,6 +7,7 @@
  */
 import type { Limits } from '#core/limits.ts';
 import type { Clock } from '#core/clock.ts';
+import { unreachable } from '#core/errors.ts';
 import type { MaskSet } from '#core/masking.ts';
 import type { Stages } from '#core/protocol.ts';
 import type { Portal, Prepared } from './commands.ts';
@@ -218,8 +219,8 @@ export class Conversation {
   /** Finds what a name stands for when the next message is read; `wait` sets `conflict`. */
   findStatement(name: string): Lookup<Prepared> {
     if (this.namesUnknown && this.status === failed && this.queue.length === 0) {
-      // In a failed transaction the server runs nothing but its end, whatever the name means by now,
-      // and the server cannot be asked.
+      // In a failed transaction the server runs nothing but its end, whatever the name means by
+      // now, and the server cannot be asked.
       const last = this.statements.lookup(name, this.segment);
       if (typeof last === 'object' && endsTransaction(last)) return last;
     }
@@ -232,7 +233,7 @@ export class Conversation {
 
   #find<T extends object>(names: Names<T>, name: string): Lookup<T> {
     let found = names.lookup(name, this.segment);
-    // SQL has no way to say the empty name, so no command and no code can change what it stands for.
+    // SQL has no way to say the empty name: no command and no code can change what it stands for.
     if (name !== '') {
       if (this.namesUnknown) found = undefined;
       // In the same segment there is nothing to wait for: the server answers at its Sync.
@@ -292,9 +293,15 @@ export class Conversation {
       case 'transaction':
         if (this.#touched && change.what !== 'begin') this.#forget();
         return;
-      default:
+      case 'prepare':
+      case 'deallocate':
+      case 'declare':
+      case 'close':
         this.#naming += 1;
         this.#namingSegment = this.segment;
+        return;
+      default:
+        unreachable(change);
     }
   }
 
@@ -330,7 +337,13 @@ export class Conversation {
         if (change.name === undefined) this.portals.clear();
         else this.portals.set(change.name, undefined);
         return;
+      case 'settings':
+      case 'catalogue':
+      case 'transaction':
+        // Read back from the server when it matters.
+        return;
       default:
+        unreachable(change);
     }
   }
 

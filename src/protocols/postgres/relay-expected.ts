@@ -1,7 +1,7 @@
 /**
- * What the server still owes: one entry for each message that it will answer, in order. The server's
- * own rules decide what happens to them: an error in the extended protocol makes it skip everything
- * up to the next Sync, and so are the entries dropped here.
+ * What the server still owes: one entry for each message that it will answer, in order. The
+ * server's own rules decide what happens to them: an error in the extended protocol makes it skip
+ * everything up to the next Sync, and so are the entries dropped here.
  */
 import type { MaskSet } from '#core/masking.ts';
 import type { Refusal } from '#core/verdict.ts';

@@ -1,12 +1,13 @@
 /**
- * The extended protocol's messages: what they name, whether they may go on, and what the server will
- * answer. Planning can run code, so a statement is judged with its values before its Bind goes on,
- * and again at an Execute when the policy has changed or nobody bound it.
+ * The extended protocol's messages: what they name, whether they may go on, and what the server
+ * will answer. Planning can run code, so a statement is judged with its values before its Bind goes
+ * on, and again at an Execute when the policy has changed or nobody bound it.
  */
 import type { BoundValue } from '#core/command.ts';
 import { copyOf } from './codec/frames.ts';
 import {
   type BindMessage,
+  type NamedMessage,
   type ParseMessage,
   readBind,
   readExecute,
@@ -189,16 +190,25 @@ export class Extended {
     const named = readNamed(bytes, at, end);
     if (named === undefined) return notText;
     const { what, name } = named;
+    if (what === 'statement') {
+      return this.#describing(this.#statement(name), named, (found) =>
+        this.#describeStatement(found),
+      );
+    }
+    return this.#describing(this.#portal(name), named, (found) => this.#describePortal(found));
+  }
+
+  #describing<T extends object>(
+    found: Soon<T | undefined>,
+    { what, name }: NamedMessage,
+    forward: (found: T) => void,
+  ): Soon<Outcome> {
     return closed(() =>
-      what === 'statement'
-        ? chain(this.#statement(name), (prepared) => {
-            if (prepared === undefined) return unknownName('prepared statement', name);
-            return harmless(() => this.#describeStatement(prepared));
-          })
-        : chain(this.#portal(name), (portal) => {
-            if (portal === undefined) return unknownName('portal', name);
-            return harmless(() => this.#describePortal(portal));
-          }),
+      chain(found, (value) =>
+        value === undefined
+          ? unknownName(what === 'portal' ? what : 'prepared statement', name)
+          : harmless(() => forward(value)),
+      ),
     );
   }
 

@@ -159,7 +159,7 @@ describe('a held command', () => {
       await client.ready();
       client.send(encodeQuery(deletes));
       await client.until('N');
-      const many = Buffer.concat(new Array<Uint8Array>(20_000).fill(encodeQuery('SELECT 1')));
+      const many = Buffer.concat(Array.from({ length: 20_000 }, () => encodeQuery('SELECT 1')));
       for (let count = 0; count < 20; count += 1) client.send(many);
       // What the kernel's buffers do not take stays with the client.
       await new Promise((resolve) => setTimeout(resolve, 100));

@@ -2,8 +2,8 @@
  * The session between a client that is logged in and a server that is ready: its two lanes, their
  * back-pressure, and its end. One object a session; all of it runs in the callbacks of two wires.
  *
- * Invariant: however it ends, both sides are closed within {@link CLOSE_MS_MAX}, a query that runs is
- * cancelled, and `run` resolves once.
+ * Invariant: however it ends, both sides are closed within {@link CLOSE_MS_MAX}, a query that runs
+ * is cancelled, and `run` resolves once.
  */
 import type { Clock } from '#core/clock.ts';
 import { type ErrorCode, GatewayError, toGatewayError } from '#core/errors.ts';

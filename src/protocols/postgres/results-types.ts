@@ -170,7 +170,8 @@ function addressV6(text: string): Uint8Array | undefined {
   const [head = [], tail = []] = groups;
   const gap = 8 - head.length - tail.length;
   if (halves.length === 2 ? gap < 1 : gap !== 0) return undefined;
-  const all = [...head, ...new Array<string>(halves.length === 2 ? gap : 0).fill('0'), ...tail];
+  const zeros = Array.from({ length: halves.length === 2 ? gap : 0 }, () => '0');
+  const all = [...head, ...zeros, ...tail];
   if (!all.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return undefined;
   const out = new Uint8Array(16);
   all.forEach((group, index) => putInt16(out, index * 2, Number.parseInt(group, 16)));

@@ -186,7 +186,7 @@ describe('masks', () => {
   it('hold for errors and notices', async () => {
     for (const text of [
       'SELECT ssn::int FROM people WHERE id = 1',
-      `INSERT INTO people (id, ssn) VALUES (3, '${'c'}anary-078-05-1120')`,
+      `INSERT INTO people (id, ssn) VALUES (3, '${CANARY}')`,
       'INSERT INTO people (id, ssn) SELECT 4, ssn FROM people WHERE id = 1',
     ]) {
       const messages = await query(text);

@@ -7,7 +7,7 @@
  * Invariant: where the origin of a value cannot be told while masks exist that it might be under,
  * it is masked.
  */
-import { GatewayError } from '#core/errors.ts';
+import { GatewayError, unreachable } from '#core/errors.ts';
 import type { ColumnMask, ContentScanner, MaskSet, Transform } from '#core/masking.ts';
 import type { FieldDescription, ResultFormats } from './codec/read.ts';
 import { textOf } from './codec/read.ts';
@@ -183,8 +183,17 @@ function isScanned(type: CellType, hint: number): boolean {
     case 'decimal':
     case 'inet':
       return hint !== 0;
-    default:
+    case 'float':
+    case 'boolean':
+    case 'date':
+    case 'time':
+    case 'timestamp':
+    case 'interval':
+    case 'uuid':
+    case 'macaddr':
       return false;
+    default:
+      return unreachable(type.kind);
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * Serves connections with what all sessions of a process share: an analyser and the catalogues.
  *
- * A connection goes through four hands: `downstream.ts` lets the client in, `upstream.ts` logs in at
- * the target, `relay.ts` serves the session, and what is here ties them and tells the end.
+ * A connection goes through four hands: `downstream.ts` lets the client in, `upstream.ts` logs in
+ * at the target, `relay.ts` serves the session, and what is here ties them and tells the end.
  */
 import { errorTable, toGatewayError } from '#core/errors.ts';
 import type {

@@ -39,7 +39,7 @@ export function putInt32(bytes: Uint8Array, at: number, value: number): void {
 }
 
 /**
- * Bytes of the whole message whose header starts at `at`; at least {@link headerBytes} must be there.
+ * Bytes of the whole message whose header starts at `at`; {@link headerBytes} must be there.
  *
  * @throws GatewayError `SP_FRAME_MALFORMED` when the length is below 4 or above 2^31: the stream
  * cannot be trusted afterwards.

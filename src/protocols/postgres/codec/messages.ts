@@ -71,7 +71,7 @@ type Rows = readonly (MessageRow | undefined)[];
 function table(
   rows: readonly (readonly [type: number, name: string, treatment: Treatment, bytes?: number])[],
 ): Rows {
-  const out: (MessageRow | undefined)[] = new Array<undefined>(256).fill(undefined);
+  const out: (MessageRow | undefined)[] = Array.from({ length: 256 }, () => undefined);
   for (const [type, name, treatment, bodyBytes] of rows) {
     out[type] = { name, treatment, bodyBytes };
   }
