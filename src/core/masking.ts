@@ -104,3 +104,24 @@ export interface TextStream {
   /** Gives the rest. */
   end(): Uint8Array;
 }
+
+/** One finding of personal data or of a secret. */
+export interface Finding {
+  /** For example `CREDIT_CARD`; every secret is a `SECRET`. */
+  readonly entity: string;
+  /** Name of the detector, as policies write it. */
+  readonly detector: string;
+  /** Offsets in UTF-16 code units. */
+  readonly start: number;
+  readonly end: number;
+  /** 0 to 1. */
+  readonly confidence: number;
+}
+
+/** Detection without masking. */
+export interface ContentDetector {
+  /** What is in one value; its kind is guessed when not given. */
+  value(value: string, column: string | undefined, kind?: CellKind): Finding[];
+  /** What is in a text of any length. */
+  text(text: string): Finding[];
+}

@@ -3,7 +3,6 @@
  * replacement keeps what the value is part of valid: JSON stays JSON, an integer an integer.
  */
 import type { CellKind, ContentScanner, TextStream, Transform } from '#core/masking.ts';
-import { detectors } from './detectors/table.ts';
 import { Examiner } from './examine.ts';
 import { jsonPlaces } from './json.ts';
 import type { Plan } from './plan.ts';
@@ -35,13 +34,12 @@ export class Content implements ContentScanner {
   readonly #examiner: Examiner;
   readonly #out: Output = new Output();
   /** The tags of `redact`, by detector number. */
-  readonly #tags: readonly Uint8Array[] = detectors.map(({ entity }) =>
-    encoder.encode(`[${entity}]`),
-  );
+  readonly #tags: readonly Uint8Array[];
 
   constructor(options: ContentOptions) {
     this.#options = options;
     this.#examiner = new Examiner(options.plan);
+    this.#tags = options.plan.kinds.map(({ entity }) => encoder.encode(`[${entity}]`));
   }
 
   hint(columnName: string): number {

@@ -1,34 +1,30 @@
 /** Detection without masking: for `mask scan`, the evaluation, and samples of columns. */
-import type { CellKind } from '#core/masking.ts';
-import { detectors, detectorsNamed } from './detectors/table.ts';
+import type { CellKind, ContentDetector, Finding } from '#core/masking.ts';
+import { detectorsNamed } from './detectors/table.ts';
 import { Examiner } from './examine.ts';
+import { compilePattern, type CustomPattern } from './patterns.ts';
 import { Plan } from './plan.ts';
-import { nextPiece } from './segments.ts';
-
-/** One finding. */
-export interface Finding {
-  /** For example `CREDIT_CARD`; every secret is a `SECRET`. */
-  readonly entity: string;
-  /** Name of the detector, as policies write it. */
-  readonly detector: string;
-  /** Offsets in UTF-16 code units. */
-  readonly start: number;
-  readonly end: number;
-  /** 0 to 1. */
-  readonly confidence: number;
-}
+import { nextPiece, startOfText } from './segments.ts';
 
 const encoder = new TextEncoder();
 
 /** Finds personal data and secrets in values and in text. */
-export class Detection {
+export class Detection implements ContentDetector {
   readonly #plan: Plan;
   readonly #examiner: Examiner;
 
-  /** @param detect - detector and group names, as in policies; unknown ones find nothing. */
-  constructor(detect: readonly string[] = ['pii', 'secret']) {
+  /**
+   * @param detect - detector and group names, as in policies; unknown ones find nothing.
+   * @param patterns - the customer's own; all of them are wanted.
+   */
+  constructor(
+    detect: readonly string[] = ['pii', 'secret'],
+    patterns: readonly CustomPattern[] = [],
+  ) {
+    const wanted = detect.flatMap((name) => detectorsNamed(name).map((detector) => detector.name));
     this.#plan = new Plan(
-      new Set(detect.flatMap((name) => detectorsNamed(name).map((d) => d.name))),
+      new Set([...wanted, ...patterns.map(({ name }) => name)]),
+      patterns.map(compilePattern),
     );
     this.#examiner = new Examiner(this.#plan);
   }
@@ -52,7 +48,7 @@ export class Detection {
   text(text: string): Finding[] {
     const bytes = encoder.encode(text);
     const found: Finding[] = [];
-    const position = { start: 0, context: 0 };
+    const position = startOfText();
     for (;;) {
       const piece = nextPiece(this.#examiner, bytes, position, bytes.length, true);
       if (piece === undefined) return found;
@@ -69,7 +65,7 @@ export class Detection {
     for (let index = 0; index < this.#examiner.count; index += 1) {
       const from = Math.max(start, this.#examiner.start(index));
       const to = Math.min(end, this.#examiner.end(index));
-      const detector = detectors[this.#examiner.kind(index)];
+      const detector = this.#plan.kinds[this.#examiner.kind(index)];
       if (to <= from || detector === undefined) continue;
       found.push({
         entity: detector.entity,

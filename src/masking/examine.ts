@@ -5,7 +5,6 @@
  */
 import type { CellKind } from '#core/masking.ts';
 import { classOf, isSpace } from './bytes.ts';
-import { detectors } from './detectors/table.ts';
 import { Finder } from './finder.ts';
 import { fold, type Folded } from './fold.ts';
 import type { Plan } from './plan.ts';
@@ -93,7 +92,7 @@ export class Examiner {
   /** How sure finding `index` is. */
   confidence(index: number): number {
     return this.isWhole
-      ? Math.min(1, (detectors[this.#wholeKind]?.confidence ?? 0.5) + 0.1)
+      ? Math.min(1, (this.plan.kinds[this.#wholeKind]?.confidence ?? 0.5) + 0.1)
       : (this.#finder.scan.confidence[index] ?? 0);
   }
 

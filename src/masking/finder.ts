@@ -15,6 +15,7 @@ import {
 import { KeyFinder } from './keys.ts';
 import { findColons, findIpv4 } from './network.ts';
 import { findNameBefore } from './people.ts';
+import { findPattern } from './patterns.ts';
 import { PhoneFinder } from './phone.ts';
 import { countKey, indexOf, type Plan } from './plan.ts';
 import { Scan } from './scan.ts';
@@ -72,6 +73,11 @@ export class Finder {
       if (scan.exhausted) return -1;
       if (to === end) break;
     }
+    for (const { number, pattern } of scan.plan.patterns) {
+      const isHere = pattern.columns.length === 0 || hasHint(scan, number);
+      if (isHere) findPattern(scan, pattern, number);
+    }
+    if (scan.exhausted) return -1;
     this.hasBackslash = (special & seenBackslash) !== 0;
     this.special = (special & (seenEscape | seenHigh)) !== 0;
     if (scan.count === 0) return 0;
@@ -178,6 +184,10 @@ export class Finder {
     const end = matchShape(shape, scan.bytes, at - 5, scan.end);
     if (end > 0 && scan.isStart(at - 5)) scan.add(at - 5, end, azure, 0.98);
   }
+}
+
+function hasHint(scan: Scan, number: number): boolean {
+  return scan.plan.hints(scan.hint).hints.some(({ detector }) => detector === number);
 }
 
 function isBetween(scan: Scan, at: number): boolean {

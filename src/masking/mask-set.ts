@@ -9,7 +9,8 @@ import { defaultLimits } from '#core/limits.ts';
 import type { ColumnMask, MaskRule, MaskSet, Transform } from '#core/masking.ts';
 import { type ColumnPattern, parseColumn } from './columns.ts';
 import { Content } from './content.ts';
-import { detectors, detectorsNamed, knownDetectors } from './detectors/table.ts';
+import { detectorsNamed, knownDetectors } from './detectors/table.ts';
+import { compilePattern, type CustomPattern } from './patterns.ts';
 import { Plan } from './plan.ts';
 import type { KeyedHash } from './pseudonym.ts';
 import { replaceValue } from './transforms.ts';
@@ -22,6 +23,8 @@ export interface MaskSetOptions {
   readonly hash: KeyedHash;
   /** Longer cells are replaced unread. */
   readonly cellBytesMax?: number;
+  /** The customer's own patterns; rules name them under `detect`. */
+  readonly patterns?: readonly CustomPattern[];
 }
 
 /** Column look-ups that are remembered: names come from catalogues, which are large. */
@@ -116,9 +119,19 @@ const keyOf = (schema: string, table: string, column: string): string =>
   `${schema}\0${table}\0${column}`;
 
 function compileContent(rules: readonly MaskRule[], options: MaskSetOptions): Content | undefined {
+  const patterns = (options.patterns ?? []).map(compilePattern);
+  const clash = patterns.find(({ name }) => knownDetectors.has(name));
+  if (clash !== undefined) {
+    throw new GatewayError('SP_CONFIG', { detail: `pattern ${clash.name}: the name is taken` });
+  }
+  const own = new Set(patterns.map(({ name }) => name));
   const chosen = new Map<string, MaskRule>();
   for (const rule of rules) {
     for (const name of rule.detect) {
+      if (own.has(name)) {
+        chosen.set(name, stricter(chosen.get(name), rule));
+        continue;
+      }
       if (!knownDetectors.has(name)) {
         throw new GatewayError('SP_CONFIG', {
           detail: `mask ${rule.id}: no detector or group is called ${name}`,
@@ -130,9 +143,10 @@ function compileContent(rules: readonly MaskRule[], options: MaskSetOptions): Co
     }
   }
   if (chosen.size === 0) return undefined;
+  const plan = new Plan(new Set(chosen.keys()), patterns);
   return new Content({
-    plan: new Plan(new Set(chosen.keys())),
-    transforms: detectors.map(({ name }) => chosen.get(name)?.transform),
+    plan,
+    transforms: plan.kinds.map(({ name }) => chosen.get(name)?.transform),
     hash: options.hash,
     cellBytesMax: options.cellBytesMax ?? defaultLimits.cellBytesMax,
   });

@@ -8,6 +8,7 @@ import { ibanCountries } from './detectors/financial.ts';
 import { detectors } from './detectors/table.ts';
 import { followPhrases, keyEndings, type NameHints, hintsOfName, noHints } from './dictionary.ts';
 import { anchor, type KernelOptions } from './kernel/kernel.ts';
+import { type CompiledPattern, isColumnOf } from './patterns.ts';
 import { personPhrases, placePhrases } from './people.ts';
 import { type Beginning, beginningsOf, compileShape, leadOf, type Shape } from './shape.ts';
 
@@ -43,7 +44,11 @@ const HINTS_MAX = 8_192;
 
 export class Plan {
   /** By detector number, 1 for those that are wanted. */
-  readonly enabled: Uint8Array = new Uint8Array(detectors.length);
+  readonly enabled: Uint8Array;
+  /** By detector number: its name, its entity, and how sure it is; the customer's patterns last. */
+  readonly kinds: readonly Pick<Detector, 'name' | 'entity' | 'confidence'>[];
+  /** The customer's patterns that are wanted, with their numbers. */
+  readonly patterns: readonly { readonly number: number; readonly pattern: CompiledPattern }[];
   /** By {@link countKey}: the shapes of tokens with so many characters, so many of them digits. */
   readonly byCount: {
     /** Those that are clear by themselves. */
@@ -61,11 +66,17 @@ export class Plan {
   readonly #hints: NameHints[] = [noHints];
   readonly #hintByName: Map<string, number> = new Map();
 
-  constructor(wanted: ReadonlySet<string>) {
+  /**
+   * @param wanted - names of detectors and patterns, no groups.
+   * @param patterns - the customer's own.
+   */
+  constructor(wanted: ReadonlySet<string>, patterns: readonly CompiledPattern[] = []) {
+    this.kinds = [...detectors, ...patterns];
+    this.enabled = Uint8Array.from(this.kinds, ({ name }) => (wanted.has(name) ? 1 : 0));
+    this.patterns = patterns
+      .map((pattern, index) => ({ number: detectors.length + index, pattern }))
+      .filter(({ number }) => this.enabled[number] === 1);
     this.shapes = detectors.map(shapesOf);
-    detectors.forEach((detector, index) => {
-      if (wanted.has(detector.name)) this.enabled[index] = 1;
-    });
     const active = this.shapes.filter((_, index) => this.enabled[index] === 1).flat();
     const words = new Words();
     const asTokens: ShapeEntry[] = [];
@@ -95,7 +106,11 @@ export class Plan {
     const known = this.#hintByName.get(name);
     if (known !== undefined) return known;
     const all = hintsOfName(name);
-    const hints = all.hints.filter(({ detector }) => this.enabled[detector] === 1);
+    const own = this.patterns.filter(({ pattern }) => isColumnOf(pattern, name));
+    const hints = [
+      ...all.hints.filter(({ detector }) => this.enabled[detector] === 1),
+      ...own.map(({ number }) => ({ detector: number, weak: false })),
+    ];
     let number = 0;
     if (hints.length > 0 || all.isVersion) {
       // Names come from queries, so there may be any number of them; hints are few.

@@ -25,6 +25,17 @@ export interface Position {
   start: number;
   /** Where its context starts: before `start` when the line was cut there. */
   context: number;
+  /** Where the last line that has come begins. */
+  line: number;
+  /** Up to where the text has been looked at for a line end: no byte is looked at twice. */
+  seen: number;
+  /** Whether that line is in a private key. */
+  inKey: boolean;
+}
+
+/** The start of a text. */
+export function startOfText(): Position {
+  return { start: 0, context: 0, line: 0, seen: 0, inKey: false };
 }
 
 /** One piece; the examiner that made it holds its findings. */
@@ -52,20 +63,27 @@ export function nextPiece(
 ): Piece | undefined {
   const { start, context } = position;
   if (start >= end) return undefined;
-  const stop = pieceEnd(bytes, start, end, isLast);
+  const stop = pieceEnd(bytes, position, end, isLast);
   if (stop < 0) return undefined;
   const isHit = examiner.examine(bytes, context, stop, 'text', 0);
   const isCut =
     stop - start === PIECE_BYTES_MAX && bytes[stop - 1] !== NEWLINE && (stop < end || !isLast);
   if (!isCut) {
-    position.start = stop;
-    position.context = stop;
+    moveTo(position, stop, stop);
     return { start, end: stop, isOpaque: examiner.isExhausted, isHit };
   }
   const cut = examiner.isExhausted ? -1 : safeCut(examiner, bytes, start, stop, isHit);
-  position.start = cut < 0 ? stop : cut;
-  position.context = Math.max(start, position.start - CONTEXT_BYTES);
-  return { start, end: position.start, isOpaque: cut < 0, isHit };
+  const next = cut < 0 ? stop : cut;
+  moveTo(position, next, Math.max(start, next - CONTEXT_BYTES));
+  return { start, end: next, isOpaque: cut < 0, isHit };
+}
+
+function moveTo(position: Position, start: number, context: number): void {
+  position.start = start;
+  position.context = context;
+  position.line = start;
+  position.seen = start;
+  position.inKey = false;
 }
 
 /** The last place, with text ahead of it, that is between words and in no finding. */
@@ -98,21 +116,27 @@ function isBetweenWords(bytes: Uint8Array, at: number): boolean {
   return before === 0x2c || before === 0x3b || before === 0x7d || before === 0x3e;
 }
 
-/** Where the piece that starts at `start` ends at the latest; -1 when that cannot be told yet. */
-function pieceEnd(bytes: Uint8Array, start: number, end: number, isLast: boolean): number {
-  const limit = start + PIECE_BYTES_MAX;
-  let line = start;
-  let inKey = false;
+/** Where the piece ends at the latest; -1 when that cannot be told yet. */
+function pieceEnd(bytes: Uint8Array, position: Position, end: number, isLast: boolean): number {
+  const limit = position.start + PIECE_BYTES_MAX;
   for (;;) {
-    const newline = bytes.indexOf(NEWLINE, line);
-    const isWhole = newline >= 0 && newline < end;
-    const stop = isWhole ? newline + 1 : end;
+    const newline = newlineIn(bytes, Math.max(position.line, position.seen), end);
+    const stop = newline < 0 ? end : newline + 1;
     if (stop >= limit) return limit;
-    if (!isWhole && !isLast) return -1;
-    inKey = inKey ? !endsKey(bytes, line, stop) : beginsKey(bytes, line, stop);
-    if (!inKey || !isWhole) return stop;
-    line = stop;
+    position.seen = stop;
+    if (newline < 0 && !isLast) return -1;
+    const inKey = position.inKey
+      ? !endsKey(bytes, position.line, stop)
+      : beginsKey(bytes, position.line, stop);
+    if (!inKey || newline < 0) return stop;
+    position.line = stop;
+    position.inKey = true;
   }
+}
+
+function newlineIn(bytes: Uint8Array, from: number, end: number): number {
+  for (let at = from; at < end; at += 1) if (bytes[at] === NEWLINE) return at;
+  return -1;
 }
 
 /** Whether a private key begins in this line and does not end in it. */

@@ -6,7 +6,7 @@
  */
 import type { TextStream } from '#core/masking.ts';
 import type { Examiner } from './examine.ts';
-import { nextPiece, PIECE_BYTES_MAX, type Piece } from './segments.ts';
+import { nextPiece, PIECE_BYTES_MAX, type Piece, type Position, startOfText } from './segments.ts';
 
 /** Gives what leaves of a piece that `examiner` has examined. */
 export type MaskPiece = (bytes: Uint8Array, piece: Piece) => Uint8Array;
@@ -18,7 +18,7 @@ export class MaskingStream implements TextStream {
   readonly #mask: MaskPiece;
   #held: Uint8Array = nothing;
   #length: number = 0;
-  readonly #position: { start: number; context: number } = { start: 0, context: 0 };
+  readonly #position: Position = startOfText();
 
   constructor(examiner: Examiner, mask: MaskPiece) {
     this.#examiner = examiner;
@@ -69,6 +69,8 @@ export class MaskingStream implements TextStream {
     this.#held.copyWithin(0, context, this.#length);
     this.#length -= context;
     position.start -= context;
+    position.line -= context;
+    position.seen -= context;
     position.context = 0;
   }
 }

@@ -8,7 +8,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { Detection, type Finding } from '../../src/masking/detect.ts';
+import type { Finding } from '../../src/core/masking.ts';
+import { Detection } from '../../src/masking/detect.ts';
 
 const folder: string =
   process.env['SALLYPORT_PII_EVAL'] ??
