@@ -1,12 +1,12 @@
 /** Lines of a byte stream, for commands that answer line by line. */
 
 const LF = 0x0a;
-/** In place of a line that cannot be read: a value that is no JSON, so that it is answered as such. */
+/** In place of a line that cannot be read: no JSON, so that it is answered as such. */
 const UNREADABLE = '\ufffd';
 
 /**
- * The lines of UTF-8 bytes, cut anywhere. Memory is bounded: a line above `bytesMax`, or one that is
- * not UTF-8, comes out as a single replacement character.
+ * The lines of UTF-8 bytes, cut anywhere. Memory is bounded: a line above `bytesMax`, or one that
+ * is not UTF-8, comes out as a single replacement character.
  */
 export async function* linesOf(
   chunks: AsyncIterable<Uint8Array>,

@@ -36,6 +36,7 @@ import { maskingKey, maskSetFactory } from './masks.ts';
 import { leaveBootstrapToken, startMaintenance } from './maintenance.ts';
 import { compileOptions, LivePolicies, type PolicyFilesOptions, sha256Hex } from './policies.ts';
 import { checkSecrets, ConfiguredSecrets, createUpstream } from './ports.ts';
+import { remembering } from './seen-identities.ts';
 import { serveApi } from './serve-api.ts';
 import { serveProtocols } from './serve-protocols.ts';
 import { buildTarget } from './targets.ts';
@@ -282,7 +283,11 @@ async function openServices(
     drained,
   };
   const admission: AdmissionParts = {
-    authenticator,
+    authenticator: remembering(authenticator, {
+      identities: store.identities,
+      clock,
+      warn: (thrown) => log.warn('an identity is not remembered', { error: chainOf(thrown) }),
+    }),
     directory: {
       target: (name) => targets.get(name),
       access: (identity, target, account, now) => grants.resolve(identity, target, account, now),

@@ -203,8 +203,8 @@ function authorise(
 }
 
 /**
- * The gateway's own access to a target, to read its catalogue: no client, no grant, no session. What
- * is made of it never carries a byte of a client.
+ * The gateway's own access to a target, to read its catalogue: no client, no grant, no session. A
+ * connection that is dialled with it never carries a byte of a client.
  */
 export function gatewayAuthorization(
   target: Target,
