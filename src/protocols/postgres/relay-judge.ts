@@ -6,7 +6,7 @@
  * Invariant: every path that is not understood ends in a refusal. Nothing here throws.
  */
 import type { BoundValue, Command } from '#core/command.ts';
-import { toGatewayError } from '#core/errors.ts';
+import { type ErrorCode, toGatewayError } from '#core/errors.ts';
 import { opaqueFacts } from '#core/facts.ts';
 import type { MaskSet } from '#core/masking.ts';
 import type { HoldNotice } from '#core/protocol.ts';
@@ -296,10 +296,19 @@ export function closed<T>(run: () => Soon<T>): Soon<T | Refusal> {
   }
 }
 
+/** Failures after which the session cannot go on: no evidence, or a target that is out of step. */
+const lost: ReadonlySet<ErrorCode> = new Set([
+  'SP_RECORDING_FAILED',
+  'SP_RECORDING_SPACE',
+  'SP_TARGET_LOST',
+  'SP_TARGET_PROTOCOL',
+]);
+
 function notUnderstood(thrown: unknown): Refusal {
-  const error = toGatewayError(thrown, 'SP_NOT_UNDERSTOOD');
-  const lost = error.code === 'SP_RECORDING_FAILED' || error.code === 'SP_RECORDING_SPACE';
-  return { ...refuse(error.code), endsSession: lost };
+  const { code, facts } = toGatewayError(thrown, 'SP_NOT_UNDERSTOOD');
+  // An error that the server gave to a query of the gateway's own is an answer in step.
+  const endsSession = lost.has(code) && facts['sqlstate'] === undefined;
+  return { ...refuse(code), endsSession };
 }
 
 /** Facts that hold whatever the state is. */

@@ -2,9 +2,9 @@
  * Reads back from the server what decides how it reads a statement: settings, search path, role and
  * catalogue, and, after code that was not seen through, what prepared names stand for.
  */
-import { toGatewayError } from '#core/errors.ts';
+import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Conversation } from './relay-conversation.ts';
-import { inTransaction } from './relay-conversation.ts';
+import { idle, inTransaction } from './relay-conversation.ts';
 import type { CatalogueCache } from './sql/catalogue-cache.ts';
 import { emptyCatalogue } from './sql/catalogue-empty.ts';
 import { readSessionState, sessionStateSql } from './sql/session-state.ts';
@@ -27,6 +27,20 @@ const cursorsSql = 'SELECT name, statement FROM pg_catalog.pg_cursors';
  * @throws GatewayError when the server does not answer as it must; the state stays unknown.
  */
 export async function refreshState(parts: RefreshParts): Promise<void> {
+  const { conversation, query } = parts;
+  const before = conversation.status;
+  try {
+    await readState(parts);
+  } finally {
+    // A reading that failed must not leave the client inside a transaction of the gateway's own.
+    if (before === idle && conversation.status !== idle && conversation.isQuiet) {
+      await query('ROLLBACK');
+      if (conversation.status !== idle) throw new GatewayError('SP_TARGET_PROTOCOL');
+    }
+  }
+}
+
+async function readState(parts: RefreshParts): Promise<void> {
   const { conversation, catalogues, query, target } = parts;
   const { known, catalogueUnknown, isStale } = conversation;
   const open = conversation.status === inTransaction ? 'open' : 'none';

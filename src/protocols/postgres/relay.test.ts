@@ -310,7 +310,10 @@ describe('a session', () => {
     let fail = true;
     const failing: RelayOptions['catalogues'] = {
       async current(key, query, ...rest) {
-        if (fail) await query('SELECT 1 / 0');
+        if (fail) {
+          await query('BEGIN');
+          await query('SELECT 1 / 0');
+        }
         return catalogues.current(key, query, ...rest);
       },
     };
