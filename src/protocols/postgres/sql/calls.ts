@@ -6,6 +6,7 @@
 import type { Effect } from '#core/facts.ts';
 import type { CastInfo, FunctionEffect, FunctionInfo, Oid } from './catalogue.ts';
 import { followFunction } from './follow.ts';
+import { isQuietCall, isQuietCast } from './quiet.ts';
 import { baseType, isRowType } from './resolve-types.ts';
 import { settingChange } from './settings.ts';
 import { emptyScope } from './scope.ts';
@@ -97,7 +98,7 @@ function reviewedResult(walk: Walk, info: FunctionInfo, args: readonly Value[]):
   const result = resultOf(walk, info, args);
   if (isTainted(result)) {
     for (const arg of args) {
-      walk.facts.use(arg, 'compute');
+      if (!isQuietCall(info)) walk.facts.use(arg, 'compute');
       // How many rows it gives tells of what it was given.
       if (info.returnsSet && info.name !== 'unnest') walk.facts.use(arg, 'filter');
       // A truth value cannot be masked by one that looks like it: it is a question, not a value.
@@ -295,7 +296,9 @@ export function castTo(walk: Walk, value: Value, target: Oid): Value {
     else walk.facts.partial('a cast runs code that is not reviewed');
   }
   if (value.type === target) return value;
-  const harmless = textTypes.has(value.type) && textTypes.has(target);
+  const harmless =
+    (textTypes.has(value.type) && textTypes.has(target)) ||
+    isQuietCast(catalogue, value.type, target);
   if (!harmless && isTainted(value)) walk.facts.use(value, 'compute');
   const fields = value.fields;
   const columns = isRowType(catalogue, target) ? rowColumns(walk, target) : undefined;

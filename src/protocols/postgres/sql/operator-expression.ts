@@ -3,6 +3,7 @@ import type { A_Expr, Node } from 'libpg-query';
 import { callAny, checkImplicit } from './calls.ts';
 import type { FunctionInfo, OperatorInfo } from './catalogue.ts';
 import { chooseOperators, operatorsNamed } from './overloads.ts';
+import { comparisons } from './quiet.ts';
 import type { Scope } from './scope.ts';
 import { isSafe } from './traits.ts';
 import { boolType, recordType, unknownType } from './type-oids.ts';
@@ -17,9 +18,6 @@ const atMost = named('<=');
 const below = named('<');
 const above = named('>');
 const equality = named('=');
-
-/** Comparisons that cannot fail: using one tells one bit, and never prints the value. */
-const quiet: ReadonlySet<string> = new Set(['=', '<>', '<', '<=', '>', '>=', '~~', '!~~', '~~*']);
 
 export function operatorExpression(walk: Walk, node: A_Expr, scope: Scope): Value {
   const inner = (one: Node): Value => walk.entries.expression(walk, one, scope);
@@ -181,7 +179,7 @@ function apply(walk: Walk, chosen: readonly OperatorInfo[], args: readonly Value
 
 /** The server's own comparisons, which every query uses: not worth naming, and they cannot fail. */
 function isQuiet(one: OperatorInfo): boolean {
-  return one.schema === 'pg_catalog' && one.result === boolType && quiet.has(one.name);
+  return one.schema === 'pg_catalog' && one.result === boolType && comparisons.has(one.name);
 }
 
 /** The `=` in view, as `IN`, `USING` and `NULLIF` apply it. */
