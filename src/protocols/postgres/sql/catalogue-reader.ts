@@ -122,6 +122,11 @@ export async function readCatalogue(options: ReadOptions): Promise<Reading> {
   try {
     // The temporary schema comes last, or its types and tables would come first.
     await query('SET LOCAL search_path = pg_catalog, pg_temp');
+    // Definitions of views and rules are read under locks on their tables. Below the time after
+    // which the server looks for deadlocks, so that no client's statement is ended for our sake.
+    await query("SET LOCAL lock_timeout = '500ms'");
+    // The client's own limit on its statements is not for ours.
+    await query('SET LOCAL statement_timeout = 0');
     return await readStable(options);
   } finally {
     for (const sql of close) await query(sql);
