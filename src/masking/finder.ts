@@ -3,6 +3,7 @@
  * detectors; synchronous; makes nothing on the heap for a text in which nothing is found.
  */
 import { classOf, isDigit, isJoint } from './bytes.ts';
+import { detectors } from './detectors/table.ts';
 import { findEmail } from './email.ts';
 import {
   anchor,
@@ -14,7 +15,7 @@ import {
 } from './kernel/kernel.ts';
 import { KeyFinder } from './keys.ts';
 import { findColons, findIpv4 } from './network.ts';
-import { findNameBefore } from './people.ts';
+import { findNameBefore, findNamesInRow } from './people.ts';
 import { findPattern } from './patterns.ts';
 import { PhoneFinder } from './phone.ts';
 import { countKey, indexOf, type Plan } from './plan.ts';
@@ -25,6 +26,8 @@ import { WordFinder } from './words.ts';
 
 /** Windows overlap by this much, so that no anchor is cut: none is longer. */
 const OVERLAP_BYTES = 256;
+/** Findings whose rows are looked at for names. */
+const ROWS_MAX = 16;
 
 const email = indexOf('email');
 const phone = indexOf('phone');
@@ -81,6 +84,7 @@ export class Finder {
     this.hasBackslash = (special & seenBackslash) !== 0;
     this.special = (special & (seenEscape | seenHigh)) !== 0;
     if (scan.count === 0) return 0;
+    if (scan.plan.enabled[person] === 1) this.#names();
     scan.confirm();
     scan.settle();
     return scan.exhausted ? -1 : scan.count;
@@ -118,6 +122,16 @@ export class Finder {
           break;
       }
       if (scan.exhausted) return;
+    }
+  }
+
+  /** Names in the rows of data that the first findings are in. */
+  #names(): void {
+    const { scan } = this;
+    const count = Math.min(scan.count, ROWS_MAX);
+    for (let i = 0; i < count; i += 1) {
+      const isSecret = detectors[scan.found[i] ?? 0]?.groups.includes('secret') === true;
+      if (!isSecret) findNamesInRow(scan, scan.starts[i] ?? 0, scan.ends[i] ?? 0, person);
     }
   }
 

@@ -37,6 +37,9 @@ const PARTICLES: ReadonlySet<string> = new Set(
   ),
 );
 const NAME_BYTES_MAX = 80;
+/** How much of a row of delimited data is looked at on each side. */
+const ROW_BYTES_MAX = 256;
+const decoder = new TextDecoder();
 const WORDS_MAX = 5;
 
 /**
@@ -72,7 +75,11 @@ export function nameEnd(scan: Scan, at: number, wordsMin: number): number {
 }
 
 function isCapitalised(scan: Scan, at: number): boolean {
-  return (classOf(scan.bytes, at) & (isUpper | isHigh)) !== 0;
+  const kind = classOf(scan.bytes, at);
+  if ((kind & isHigh) === 0) return (kind & isUpper) !== 0;
+  // A letter of another script that is no small one.
+  const text = decoder.decode(scan.bytes.subarray(at, Math.min(scan.end, at + 4)));
+  return /^[\p{Lu}\p{Lt}\p{Lo}]/u.test(text);
 }
 
 /** Letters with apostrophes and hyphens inside, and the dot of an initial. */
@@ -112,6 +119,28 @@ export function findNameBefore(scan: Scan, email: number, detector: number): voi
     while (start < end && scan.byte(start) !== 32) start += 1;
     start += 1;
   }
+}
+
+/**
+ * Adds the names in a row of delimited data in which another field, between `start` and `end`, has
+ * been found to be somebody's: `DE89…;12.50;EUR;Jane Doe`.
+ */
+export function findNamesInRow(scan: Scan, start: number, end: number, detector: number): void {
+  const sign = scan.byte(end) === 0 ? scan.byte(start - 1) : scan.byte(end);
+  const isRow = sign === 59 || sign === 124 || sign === 9;
+  if (!isRow || (start > scan.start && scan.byte(start - 1) !== sign)) return;
+  const from = Math.max(scan.start, start - ROW_BYTES_MAX);
+  const to = Math.min(scan.end, end + ROW_BYTES_MAX);
+  let field = from;
+  for (let at = from; at <= to; at += 1) {
+    const byte = scan.byte(at);
+    if (at < to && byte !== sign && byte !== 10) continue;
+    const isWhole =
+      field === scan.start || scan.byte(field - 1) === sign || scan.byte(field - 1) === 10;
+    if (isWhole && at > field && nameEnd(scan, field, 2) === at) scan.add(field, at, detector, 0.6);
+    field = at + 1;
+  }
+  scan.spend(to - from);
 }
 
 function isDelimiter(byte: number): boolean {

@@ -141,12 +141,8 @@ function newlineIn(bytes: Uint8Array, from: number, end: number): number {
 
 /** Whether a private key begins in this line and does not end in it. */
 function beginsKey(bytes: Uint8Array, start: number, end: number): boolean {
-  for (
-    let at = bytes.indexOf(DASH, start);
-    at >= 0 && at + 20 < end;
-    at = bytes.indexOf(DASH, at + 1)
-  ) {
-    if (bytes[at + 1] !== DASH || bytes[at + 4] !== DASH || bytes[at + 5] !== 66) continue;
+  for (let at = start; at + 20 < end; at += 1) {
+    if (bytes[at] !== DASH || bytes[at + 4] !== DASH || bytes[at + 5] !== 66) continue;
     const line = String.fromCharCode(...bytes.subarray(at, Math.min(end, at + 80)));
     if (/^-----BEGIN [A-Z0-9 ]{0,24}PRIVATE KEY(?: BLOCK)?-----/.test(line)) {
       return !endsKey(bytes, at + 20, end);
