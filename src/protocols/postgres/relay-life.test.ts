@@ -133,6 +133,25 @@ describe('a held command', () => {
     });
   });
 
+  it('is cancelled by that key before it was announced, too', async () => {
+    const desk = new Desk();
+    let isAsked = false;
+    const judge: RelayOptions['judge'] = (command, _onHold, signal) => {
+      isAsked ||= command.text === deletes;
+      return desk.judge(command, () => {}, signal);
+    };
+    await withRelay({ judge }, async (relay) => {
+      const client = await RawClient.login(relay.port);
+      client.send(encodeQuery(deletes));
+      await until(() => isAsked);
+      const processId = Buffer.from(client.cancelKey).readInt32BE(0);
+      const socket = connect({ port: relay.port, host: '127.0.0.1' });
+      socket.end(encodeCancelRequest(processId, client.cancelKey.subarray(4)));
+      assert.equal(fieldsOf(await client.ready())['C'], '57014');
+      client.destroy();
+    });
+  });
+
   it('is given up when the client says goodbye or leaves', async () => {
     for (const leave of [
       (client: RawClient) => client.send(encodeBare(frontend.terminate)),

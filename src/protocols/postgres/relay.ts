@@ -135,8 +135,9 @@ export class Relay {
 
   /** The client's CancelRequest: ends a wait for approval, or what the server runs. */
   cancel(): void {
-    if (this.#holding) this.#judge.cancel();
-    else if (this.#conversation.queue.length > 0) this.#parts.cancelUpstream();
+    // A wait begins before the client is told of it: while the hold is being kept.
+    if (this.#holding || this.#clientSide.isJudging) this.#judge.cancel();
+    if (!this.#holding && this.#conversation.queue.length > 0) this.#parts.cancelUpstream();
   }
 
   /** Ends the session because it may not go on; the client is told why. */
