@@ -37,7 +37,7 @@ test('a visit is written again only when it says something new, or a while later
         },
       },
       clock,
-      warn: assert.fail,
+      warn: (error) => assert.fail(String(error)),
     },
   );
   const start = clock.now();

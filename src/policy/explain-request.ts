@@ -59,7 +59,7 @@ export class Explainer {
     const parsed = requestSchema.safeParse(request);
     if (!parsed.success) {
       const error = parsed.error.issues
-        .map(({ path, message }) => `${path.join('.')}: ${message}`)
+        .map(({ path, message }) => [...path.map(String), message].join(': '))
         .join('; ');
       return { ok: false, id: idOf(request), error };
     }

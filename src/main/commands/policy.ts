@@ -26,6 +26,12 @@ const withConfig = (command: Command): Command =>
     .option('-c, --config <file>', 'the configuration ($SALLYPORT_CONFIG, else sallyport.yaml)')
     .option('--json', 'as JSON');
 
+/** An option that may come several times; a list behind one would swallow the arguments. */
+const repeated = (value: string, before: readonly string[] = []): readonly string[] => [
+  ...before,
+  value,
+];
+
 const FILES = 'policy files or directories; those of the configuration when there are none';
 
 export function addPolicyCommands(program: Command, cli: CliWorld): void {
@@ -59,7 +65,7 @@ function addExplain(noun: Command, cli: CliWorld): void {
     .option('--identity <id>', 'who would run it')
     .option('--account <name>', 'as whom; the first account with which the gateway can log in')
     .option('--namespace <name>', 'the database; the target’s own when absent')
-    .option('--policy <path...>', 'policy files to use in place of those of the configuration')
+    .option('--policy <path>', 'policy files in place of those of the configuration', repeated)
     .action(async (statements: string[], flags: ExplainFlags) => {
       const [only] = statements;
       const lines = statements.length === 1 && only === '-';
@@ -112,7 +118,7 @@ function addSimulate(noun: Command, cli: CliWorld): void {
   )
     .argument('[files...]', FILES)
     .requiredOption('--since <time>', 'a duration such as 7d, or an ISO 8601 time', since)
-    .option('--age-identity <file...>', 'age identities, for encrypted recordings')
+    .option('--age-identity <file>', 'age identities, for encrypted recordings', repeated)
     .action(
       async (
         files: string[],
