@@ -34,7 +34,7 @@ export type WordEntry =
       readonly bytes: Uint8Array;
       readonly detector: number;
     }
-  | { readonly kind: 'iban' | 'private-key' | 'command' };
+  | { readonly kind: 'iban' | 'private-key' | 'pgpass' | 'command' };
 
 /** More characters than an identifier has; see {@link Plan.byCount}. */
 const COUNT_MAX = 64;
@@ -154,6 +154,8 @@ export class Plan {
     }
     if (this.has('private-key')) push('begi', { kind: 'private-key' });
     if (this.has('password')) {
+      // The ports that such a server listens on.
+      for (const port of ['5432', '5433', '6432']) push(port, { kind: 'pgpass' });
       for (const word of [
         'sshpass',
         'mysql',

@@ -19,6 +19,8 @@ const privateKey = indexOf('private-key');
 const webhook = indexOf('slack-webhook');
 
 const IBAN_MAX = 34;
+const LESS = 60;
+const GREATER = 62;
 /** A private key of 16,384 bits with its headers. */
 const PEM_BYTES_MAX = 32 * 1024;
 const HONORIFICS: ReadonlySet<string> = new Set(['mr', 'mrs', 'ms', 'mx', 'herr', 'frau']);
@@ -58,6 +60,9 @@ export class WordFinder {
         return;
       case 'private-key':
         if (at >= this.#keyEnd) this.#keyEnd = findPrivateKey(scan, at);
+        return;
+      case 'pgpass':
+        findPgpass(scan, at);
         return;
       case 'command':
         findCommandPassword(scan, at);
@@ -172,6 +177,10 @@ function findPersonAfter(scan: Scan, at: number, words: string): void {
 
 /** `requirepass x`, `IDENTIFIED BY 'x'`, `password x` of .netrc; `password: x` is a key. */
 function findPasswordAfter(scan: Scan, at: number): void {
+  if (scan.byte(at) === GREATER) {
+    findElement(scan, at + 1);
+    return;
+  }
   let start = at;
   while (start < scan.end && start - at < 4 && (scan.byte(start) === 32 || scan.byte(start) === 9))
     start += 1;
@@ -194,6 +203,27 @@ function findPasswordAfter(scan: Scan, at: number): void {
   // In prose the next word follows: only what mixes kinds of characters is taken for a password.
   const isMixed = /\d/.test(text) && /[A-Za-z]/.test(text) && text.length >= 6;
   if (isPassword(text, isQuoted) && (isQuoted || isMixed)) scan.add(start, end, password, 0.85);
+}
+
+/** `<password>x</password>`. */
+function findElement(scan: Scan, start: number): void {
+  let end = start;
+  while (end < scan.end && end - start < 256 && scan.byte(end) !== LESS) end += 1;
+  scan.spend(end - start);
+  const text = decoder.decode(scan.bytes.subarray(start, end));
+  if (scan.byte(end + 1) === 47 && isPassword(text, true)) scan.add(start, end, password, 0.9);
+}
+
+/** `.pgpass`: host:port:database:user:password, at the port. */
+function findPgpass(scan: Scan, at: number): void {
+  if (scan.byte(at - 1) !== 58) return;
+  const line = scan.latin1(at, Math.min(scan.end, at + 320));
+  scan.spend(line.length);
+  const match = /^\d{4,5}:[^:\s]{1,64}:[^:\s]{1,64}:((?:\\.|[^\s\\])+)/.exec(line);
+  const value = match?.[1];
+  if (match === null || value === undefined || !isPassword(value, true)) return;
+  const end = at + match[0].length;
+  scan.add(end - value.length, end, password, 0.9);
 }
 
 function findValueAfter(scan: Scan, at: number, detector: number, tokens: TokenFinder): void {

@@ -411,7 +411,7 @@ export const namedSecrets: readonly Detector[] = [
     example: 'password=correct-horse-7',
     recogniser: 'credential',
     names:
-      'password$, passwd$, pwd$, pass$, passphrase$, pass phrase$, passcode$, pgpassword$, mysql pwd$, psw$, pw$, userpass$, kennwort$, passwort$, contrasena$, clave$, senha$, mot de passe$, motdepasse$, mdp$, parola$, haslo$, losenord$, wachtwoord$, salasana$, heslo$, sifre$, password hash$, passwd hash$, pwd hash$, requirepass$, masterauth$, пароль, 密码, パスワード, 비밀번호',
+      'password$, passwd$, pwd$, pass$, passphrase$, pass phrase$, passcode$, pgpassword$, mysql pwd$, psw$, pw$, userpass$, kennwort$, passwort$, contrasena$, clave$, senha$, mot de passe$, motdepasse$, mdp$, parola$, haslo$, losenord$, wachtwoord$, salasana$, heslo$, sifre$, identified by$, password hash$, passwd hash$, pwd hash$, requirepass$, masterauth$, пароль, 密码, パスワード, 비밀번호',
     follow: true,
     confidence: 0.85,
   },
