@@ -58,6 +58,8 @@ export function analyserOver(parser: SqlParser, limits: Limits): RunningAnalyser
 
 /** Views in views, and functions in them, each level of which needs a parse: more is opaque. */
 const roundsMax = 40;
+/** Statements that are analysed without giving others a turn. */
+const sliceMax = 32;
 /** Statements of one text. */
 const statementsMax = 10_000;
 
@@ -125,33 +127,62 @@ class Analyser implements RunningAnalyser {
       case 'tree':
         return parsed.statements.length > statementsMax
           ? refusedText(text, 'it holds too many statements')
-          : this.#round(text, parsed.statements, parts, 0);
+          : this.#all(text, parsed.statements, parts);
     }
   }
 
-  /** Walks every statement; again when texts had to be parsed first. */
-  #round(
+  /** Every statement; of a long text a few at a time, so that others get their turn. */
+  #all(
     text: string,
     parsed: readonly ParsedStatement[],
     parts: Parts,
-    round: number,
   ): SqlAnalysis | Promise<SqlAnalysis> {
-    const pending = new Set<string>();
-    const findings = parsed.map((one) => this.#statement(text, one, parts, pending));
-    if (pending.size > 0 && round < roundsMax) {
-      const parsing = this.#trees.load(pending);
-      const next = (): SqlAnalysis | Promise<SqlAnalysis> =>
-        this.#round(text, parsed, parts, round + 1);
-      return parsing instanceof Promise ? parsing.then(next) : next();
+    if (parsed.length > sliceMax) return this.#slowly(text, parsed, parts);
+    const findings = parsed.map((one) => this.#settled(text, one, parts, 0));
+    const ready = findings.flatMap((one) => (one instanceof Promise ? [] : [one]));
+    return ready.length === findings.length
+      ? this.#finished(text, ready, parts)
+      : Promise.all(findings).then((all) => this.#finished(text, all, parts));
+  }
+
+  async #slowly(
+    text: string,
+    parsed: readonly ParsedStatement[],
+    parts: Parts,
+  ): Promise<SqlAnalysis> {
+    const findings: Finding[] = [];
+    for (const [at, one] of parsed.entries()) {
+      findings.push(await this.#settled(text, one, parts, 0));
+      if (at % sliceMax === 0) await new Promise((resume) => setImmediate(resume));
     }
-    const settled = pending.size === 0;
-    const statements = findings.map(({ statement: one }) =>
-      settled ? one : opaqueStatement(one.text, 'it leads to too many views and functions'),
-    );
+    return this.#finished(text, findings, parts);
+  }
+
+  #finished(text: string, findings: readonly Finding[], parts: Parts): SqlAnalysis {
+    const statements = findings.map((one) => one.statement);
     const analysis: SqlAnalysis = { statements, syntaxError: undefined };
-    const reuse = settled ? narrowest(findings) : 'never';
-    this.#cache.keep(text, parts.state, parts.masks.version, { analysis, reuse });
+    const made = { analysis, reuse: narrowest(findings) };
+    this.#cache.keep(text, parts.state, parts.masks.version, made);
     return analysis;
+  }
+
+  /** Walks a statement; again when texts had to be parsed first. */
+  #settled(
+    text: string,
+    parsed: ParsedStatement,
+    parts: Parts,
+    round: number,
+  ): Finding | Promise<Finding> {
+    const pending = new Set<string>();
+    const finding = this.#statement(text, parsed, parts, pending);
+    if (pending.size === 0) return finding;
+    if (round === roundsMax) {
+      const { text: own } = finding.statement;
+      return notKept(opaqueStatement(own, 'it leads to too many views and functions'));
+    }
+    const parsing = this.#trees.load(pending);
+    const next = (): Finding | Promise<Finding> => this.#settled(text, parsed, parts, round + 1);
+    return parsing instanceof Promise ? parsing.then(next) : next();
   }
 
   /** Labels of tables' columns, the same for all statements under one catalogue and one policy. */

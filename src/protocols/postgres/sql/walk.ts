@@ -95,8 +95,8 @@ export interface Outcome {
 /** Views in views, functions in functions: deeper is not complete. */
 export const expansionMax = 16;
 
-/** Nodes of one statement with everything that it is expanded into. */
-export const nodesMax = 2_000_000;
+/** Nodes of one statement with everything that it is expanded into: some tens of milliseconds. */
+export const nodesMax: number = 100_000;
 
 /** Thrown when a bound is reached; the statement is opaque. Never leaves this folder. */
 export class TooMuch extends Error {
