@@ -206,7 +206,7 @@ export class ExplainWorld implements PolicyWorld {
   async #read({ target, account: name, namespace }: AnalysisPlace): Promise<void> {
     const account = accountNamed(target, name);
     if (account === undefined) {
-      throw new GatewayError('SP_CONFIG', { detail: 'the target has no such account' });
+      throw new GatewayError('SP_BAD_REQUEST', { detail: 'the target has no such account' });
     }
     const runtime = await this.#runtime(target.protocol);
     const authorization = gatewayAuthorization(target, account, systemClock, systemRandom);

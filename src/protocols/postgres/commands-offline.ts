@@ -115,16 +115,12 @@ class OfflineConnection {
     this.#statements.set(name, { text, statement, epoch: this.#epoch, told: true });
   }
 
-  /** Runs what a portal holds; analysed again when it may mean something else by now. */
+  /** Runs what a portal holds. A Parse told it already, unless it means something else by now. */
   async #execute(portal: Named | undefined): Promise<void> {
     if (portal === undefined) this.#opaque('', 'a portal that is not known');
     else if (this.#lost !== undefined) this.#opaque(portal.text, this.#lost);
-    else if (portal.epoch !== this.#epoch) await this.#run(portal.text);
-    else {
-      const { statement, told } = portal;
-      if (!told) this.#tell(statement.text, statement.facts);
-      this.#ran(statement);
-    }
+    else if (portal.told && portal.epoch === this.#epoch) this.#ran(portal.statement);
+    else await this.#run(portal.text);
   }
 
   async #run(text: string): Promise<void> {

@@ -3,7 +3,7 @@
  * reading catalogues outside a session; nothing of a client ever goes over it.
  */
 import type { Clock } from '#core/clock.ts';
-import { GatewayError } from '#core/errors.ts';
+import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { ProtocolServices } from '#core/protocol.ts';
 import { backend, frontend } from './codec/messages.ts';
 import { readNoticeFields, textOf } from './codec/read.ts';
@@ -48,6 +48,7 @@ export class OwnConnection {
   readonly #handshake: Handshake;
   readonly #clock: Clock;
   readonly #charactersMax: number;
+  #broken: GatewayError | undefined;
 
   /** @param signal - ends a query that runs. */
   constructor(
@@ -70,24 +71,27 @@ export class OwnConnection {
    * @throws GatewayError when the server refuses it, is gone, or does not answer as it must.
    */
   query: ServerQuery = async (sql) => {
+    if (this.#broken !== undefined) throw this.#broken;
+    let answer: readonly Row[] | GatewayError;
     try {
       this.#handshake.wire.write(encodeQuery(sql));
-      return await this.#answer();
+      answer = await this.#answer();
     } catch (thrown) {
-      if (thrown instanceof PeerGone) throw new GatewayError('SP_TARGET_LOST', { cause: thrown });
-      throw thrown;
+      // Out of step: whatever came next would be taken for the answer to something else.
+      this.#broken = targetError(thrown);
+      throw this.#broken;
     }
+    if (answer instanceof GatewayError) throw answer;
+    return answer;
   };
 
-  async #answer(): Promise<readonly Row[]> {
+  /** The rows, or the server's own error. */
+  async #answer(): Promise<readonly Row[] | GatewayError> {
     const rows = new Rows(this.#charactersMax);
     let failure: GatewayError | undefined;
     for (;;) {
       const { type, bytes } = await this.#handshake.message();
-      if (type === backend.readyForQuery) {
-        if (failure !== undefined) throw failure;
-        return rows.rows;
-      }
+      if (type === backend.readyForQuery) return failure ?? rows.rows;
       if (type === backend.dataRow) {
         ownRow(rows, bytes, 0, bytes.length);
       } else if (type === backend.errorResponse) {
@@ -118,6 +122,15 @@ function refused(bytes: Uint8Array): GatewayError {
     detail: 'a query of the gateway failed',
     facts: { serverState: field('C'), serverMessage: field('M') },
   });
+}
+
+/** The codec speaks of malformed messages wherever they come from; here it is the target's fault. */
+function targetError(thrown: unknown): GatewayError {
+  if (thrown instanceof PeerGone) return new GatewayError('SP_TARGET_LOST', { cause: thrown });
+  const error = toGatewayError(thrown, 'SP_TARGET_PROTOCOL');
+  return error.code === 'SP_FRAME_MALFORMED' || error.code === 'SP_FRAME_TOO_LARGE'
+    ? new GatewayError('SP_TARGET_PROTOCOL', { detail: error.message, cause: error })
+    : error;
 }
 
 const broken = (detail: string): GatewayError => new GatewayError('SP_TARGET_PROTOCOL', { detail });
