@@ -1,6 +1,8 @@
 /**
- * PostgreSQL through the gateway, beside a direct connection and PgBouncer (session pooling), all in
- * one run: rounds in which every variant has its turn, medians over the rounds, ratios pair by pair.
+ * PostgreSQL through the gateway, beside a direct connection and PgBouncer (session pooling), all
+ * in
+ * one run: rounds in which every variant has its turn, medians over the rounds, ratios pair by
+ * pair.
  *
  * `policy` judges and records every statement; `masked` adds masks by source and detection by
  * content. Small queries by pgbench, bulk by psql's COPY to /dev/null.

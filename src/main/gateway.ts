@@ -211,81 +211,76 @@ function checkedTargets(
   );
 }
 
+/** Who may come in, and what stops them. */
+type IdentityServices = Pick<
+  Services,
+  'grants' | 'locks' | 'credentials' | 'tokens' | 'authenticator'
+>;
+
+async function openIdentity(
+  { config }: GatewayConfig,
+  { store, events }: Pick<Services, 'store' | 'events'>,
+): Promise<IdentityServices> {
+  const clock = systemClock;
+  const random = systemRandom;
+  const locks = await LockSet.load({ store: store.locks, events, clock, random });
+  const lifeMsMax = config.credentials.lifeMax;
+  const credentials = new Credentials({ store: store.credentials, clock, random, lifeMsMax });
+  const tokens = new TokenVerifier({ issuers: config.issuers, clock, fetch });
+  const { spentTokens: spent } = store;
+  const { people } = config;
+  const authenticator = new Authenticator({ tokens, credentials, spent, people, clock });
+  return { grants: new Grants(config.grants), locks, credentials, tokens, authenticator };
+}
+
 async function openServices(
   loaded: GatewayConfig,
   registry: ReadonlyMap<ProtocolName, Protocol>,
   log: OperatorLog,
   stack: Stack,
 ): Promise<Services> {
-  const { config, directory } = loaded;
-  const clock = systemClock;
-  const random = systemRandom;
-  const { limits } = config;
+  const { config } = loaded;
   const targets = checkedTargets(loaded, registry);
   const { store, events } = await openState(loaded, log, stack);
-  const grants = new Grants(config.grants);
-  const locks = await LockSet.load({ store: store.locks, events, clock, random });
-  const credentials = new Credentials({
-    store: store.credentials,
-    clock,
-    random,
-    lifeMsMax: config.credentials.lifeMax,
-  });
-  const tokens = new TokenVerifier({ issuers: config.issuers, clock, fetch });
-  const authenticator = new Authenticator({
-    tokens,
-    credentials,
-    spent: store.spentTokens,
-    people: config.people,
-    clock,
-  });
+  const identity = await openIdentity(loaded, { store, events });
+  const { locks } = identity;
   const policies = new LivePolicies(policyOptions(loaded, registry), {
     events,
     warn: (message) => log.warn('the changed policy is not valid; the old one stays', { message }),
   });
-  stack.push('policies', policies.watch(clock));
+  stack.push('policies', policies.watch(systemClock));
   const approvals = new Approvals({
-    clock,
-    random,
+    clock: systemClock,
+    random: systemRandom,
     sha256Hex,
     events,
     store: store.holds,
-    limits,
+    limits: config.limits,
     locks,
     channels: [],
     warn: (message, facts) => log.warn(message, facts),
   });
   await approvals.start();
   stack.push('approvals', () => approvals.stop());
-  const live = new LiveSessions({ locks, policies, clock, events });
+  const live = new LiveSessions({ locks, policies, clock: systemClock, events });
   const recorder = await openRecorder(loaded, { live, events, store });
   stack.push('recorder', () => recorder.close());
   const archive = openArchive(loaded, (draft) => events.commit(draft));
-  const secrets = new ConfiguredSecrets(directory, process.env);
-  checkSecrets(targets, secrets);
   const drained = { flag: false };
-  const services = {
-    loaded,
-    log,
-    store,
-    events,
-    targets,
-    grants,
-    locks,
-    credentials,
-    tokens,
-    authenticator,
-    policies,
-    approvals,
-    live,
-    recorder,
-    archive,
-    drained,
-  };
-  const admission: AdmissionParts = {
-    authenticator: remembering(authenticator, {
+  const state = { loaded, log, store, events, targets, drained };
+  const services = { ...state, ...identity, policies, approvals, live, recorder, archive };
+  return { ...services, admission: await admissionOf(services) };
+}
+
+async function admissionOf(services: Omit<Services, 'admission'>): Promise<AdmissionParts> {
+  const { loaded, log, store, events, targets, grants, locks, drained } = services;
+  const { limits } = loaded.config;
+  const secrets = new ConfiguredSecrets(loaded.directory, process.env);
+  checkSecrets(targets, secrets);
+  return {
+    authenticator: remembering(services.authenticator, {
       identities: store.identities,
-      clock,
+      clock: systemClock,
       warn: (thrown) => log.warn('an identity is not remembered', { error: chainOf(thrown) }),
     }),
     directory: {
@@ -293,20 +288,19 @@ async function openServices(
       access: (identity, target, account, now) => grants.resolve(identity, target, account, now),
     },
     locks,
-    policies,
-    approvals,
-    recorder,
+    policies: services.policies,
+    approvals: services.approvals,
+    recorder: services.recorder,
     events,
     upstream: createUpstream(loaded, secrets),
-    live,
+    live: services.live,
     cancels: createCancelRegistry(),
     maskSet: maskSetFactory(await maskingKey(loaded, secrets), limits.cellBytesMax),
-    clock,
-    random,
+    clock: systemClock,
+    random: systemRandom,
     limits,
     draining: () => drained.flag,
   };
-  return { ...services, admission };
 }
 
 export function policyOptions(

@@ -4,7 +4,8 @@
  *
  *     client: LOGIN <user> <secret>      server: OK <cancel key>  |  ERR <code> <words>
  *     client: CANCEL <key>               (on a connection of its own; no answer)
- *     client: <command>                  server: NOTE <words>*  then  <answer>  |  ERR <code> <words>
+ *     client: <command>                  server: NOTE <words>*  then  <answer>  |  ERR <code>
+ * <words>
  *
  * The target answers each line with one line. `facts` come from the first word: `read` and `say`
  * read, `wipe` deletes all, `later` is for holds, everything else is not understood.

@@ -1,5 +1,6 @@
 /**
- * What every protocol must hold, whatever it speaks. A protocol comes with an adapter: a real target
+ * What every protocol must hold, whatever it speaks. A protocol comes with an adapter: a real
+ * target
  * behind a tap, a client that speaks its words, and five commands. The suite runs the assembled
  * gateway, with real recordings, real state and a real issuer.
  */
@@ -235,132 +236,142 @@ export function contract(adapter: Adapter): void {
     });
     after(() => world.stop());
     afterEach(() => world.closeClients());
-    const { commands, codes } = adapter;
+    loginAndDenial(adapter, () => world);
+    holdsAndRecordings(adapter, () => world);
+    failuresAndControls(adapter, () => world);
+  });
+}
 
-    it('1 refuses a login without a valid credential in the protocol’s own words', async () => {
-      for (const user of [`${adapter.account}@here`, `${adapter.account}@nowhere`]) {
-        await assert.rejects(adapter.login(world.port(), user, 'wrong'), { code: codes.login });
-      }
-    });
+type TheWorld = () => World;
 
-    it('2 dials nothing before authorization', () => {
-      assert.equal(world.tap.open, 0);
-      assert.equal(world.tap.received().length, 0);
-    });
+function loginAndDenial({ commands, codes, account, login }: Adapter, the: TheWorld): void {
+  it('1 refuses a login without a valid credential in the protocol’s own words', async () => {
+    for (const user of [`${account}@here`, `${account}@nowhere`]) {
+      await assert.rejects(login(the().port(), user, 'wrong'), { code: codes.login });
+    }
+  });
 
-    it('3 and 4 leaves no byte of a denied command upstream, and goes on', async () => {
-      const client = await world.login();
-      const denied = await client.run(commands.denied.text);
-      assert.deepEqual({ ok: denied.ok, code: denied.code }, { ok: false, code: codes.denied });
-      assert.equal(world.tap.received().indexOf(commands.denied.bytes), -1);
-      const allowed = await client.run(commands.allowed.text);
-      assert.ok(allowed.ok && allowed.text.includes(commands.allowed.answer), allowed.text);
-    });
+  it('2 dials nothing before authorization', () => {
+    assert.equal(the().tap.open, 0);
+    assert.equal(the().tap.received().length, 0);
+  });
 
-    it('5 lets no masked value out, wherever the answer is cut', async () => {
-      const client = await world.login();
-      for (const size of [0, 1, 2, 3, 5, 7, 16, 61]) {
-        world.tap.pieceBytes = size;
-        const answer = await client.run(commands.masked.text);
-        assert.ok(answer.ok, answer.text);
-        assert.ok(!answer.text.includes(commands.masked.canary), `pieces of ${size}`);
-      }
-      world.tap.pieceBytes = 0;
-    });
+  it('3 and 4 leaves no byte of a denied command upstream, and goes on', async () => {
+    const client = await the().login();
+    const denied = await client.run(commands.denied.text);
+    assert.deepEqual({ ok: denied.ok, code: denied.code }, { ok: false, code: codes.denied });
+    assert.equal(the().tap.received().indexOf(commands.denied.bytes), -1);
+    const allowed = await client.run(commands.allowed.text);
+    assert.ok(allowed.ok && allowed.text.includes(commands.allowed.answer), allowed.text);
+  });
 
-    it('holds until a person decides, and sends nothing before', async () => {
-      const client = await world.login();
-      const first = client.run(commands.held.text);
-      await until(() => world.gateway.services.approvals.list()[0]);
-      assert.equal(world.tap.received().indexOf(commands.held.bytes), -1);
-      await world.review('deny');
-      assert.equal((await first).ok, false);
-      assert.equal(world.tap.received().indexOf(commands.held.bytes), -1);
-      const second = client.run(commands.held.text);
-      await world.review('approve');
-      assert.ok((await second).ok);
-      assert.notEqual(world.tap.received().indexOf(commands.held.bytes), -1);
-    });
+  it('5 lets no masked value out, wherever the answer is cut', async () => {
+    const client = await the().login();
+    for (const size of [0, 1, 2, 3, 5, 7, 16, 61]) {
+      the().tap.pieceBytes = size;
+      const answer = await client.run(commands.masked.text);
+      assert.ok(answer.ok, answer.text);
+      assert.ok(!answer.text.includes(commands.masked.canary), `pieces of ${size}`);
+    }
+    the().tap.pieceBytes = 0;
+  });
+}
 
-    it('ends a hold when its sender cancels', async () => {
-      const client = await world.login();
-      const held = client.run(commands.held.text);
-      await until(() => world.gateway.services.approvals.list()[0]);
-      await client.cancel();
-      assert.equal((await held).ok, false);
-    });
+function holdsAndRecordings({ commands }: Adapter, the: TheWorld): void {
+  it('holds until a person decides, and sends nothing before', async () => {
+    const client = await the().login();
+    const first = client.run(commands.held.text);
+    await until(() => the().gateway.services.approvals.list()[0]);
+    assert.equal(the().tap.received().indexOf(commands.held.bytes), -1);
+    await the().review('deny');
+    assert.equal((await first).ok, false);
+    assert.equal(the().tap.received().indexOf(commands.held.bytes), -1);
+    const second = client.run(commands.held.text);
+    await the().review('approve');
+    assert.ok((await second).ok);
+    assert.notEqual(the().tap.received().indexOf(commands.held.bytes), -1);
+  });
 
-    it('6 records the commands that ran, in a file that verifies', async () => {
-      const client = await world.login('recorded');
-      await client.run(commands.allowed.text);
-      await client.run(commands.denied.text);
-      client.close();
+  it('ends a hold when its sender cancels', async () => {
+    const client = await the().login();
+    const held = client.run(commands.held.text);
+    await until(() => the().gateway.services.approvals.list()[0]);
+    await client.cancel();
+    assert.equal((await held).ok, false);
+  });
+
+  it('6 records the commands that ran, in a file that verifies', async () => {
+    const client = await the().login('recorded');
+    await client.run(commands.allowed.text);
+    await client.run(commands.denied.text);
+    client.close();
+    await client.closed;
+    const { archive, live } = the().gateway.services;
+    await until(() => (live.size === 0 ? true : undefined));
+    const filter = { identity: 'ci/recorded', target: undefined, since: undefined, limit: 1 };
+    const [summary] = await archive.list(filter);
+    assert.ok(summary !== undefined);
+    const texts: string[] = [];
+    const reading = { reader: 'test', identities: [] };
+    for await (const item of archive.commands(summary.session, reading)) {
+      if ('text' in item) texts.push(item.text);
+    }
+    assert.ok(texts.includes(commands.allowed.text), texts.join(' | '));
+    assert.ok(texts.includes(commands.denied.text), texts.join(' | '));
+    const [report] = await archive.verify([summary.path], [...archive.publicKeys().values()]);
+    assert.equal(report?.verdict, 'verified');
+  });
+}
+
+function failuresAndControls({ commands, garbage }: Adapter, the: TheWorld): void {
+  it('7 closes on garbage, and serves the others', async () => {
+    const client = await the().login();
+    for (const bytes of garbage) await thrownAt(the().port(), bytes);
+    const allowed = await client.run(commands.allowed.text);
+    assert.ok(allowed.ok);
+  });
+
+  it('8 ends a session in every state when a lock comes', async () => {
+    const { locks } = the().gateway.services;
+    for (const state of ['idle', 'busy', 'held'] as const) {
+      const subject = `locked-${state}`;
+      const client = await the().login(subject);
+      const running =
+        state === 'idle'
+          ? undefined
+          : client.run(state === 'busy' ? commands.slow : commands.held.text);
+      running?.catch(() => undefined);
+      if (state === 'held') await until(() => the().gateway.services.approvals.list()[0]);
+      const lock = await locks.add({
+        kind: 'identity',
+        value: `ci/${subject}`,
+        reason: 'a test',
+        until: undefined,
+        by: 'people/anna',
+      });
       await client.closed;
-      const { archive, live } = world.gateway.services;
-      await until(() => (live.size === 0 ? true : undefined));
-      const filter = { identity: 'ci/recorded', target: undefined, since: undefined, limit: 1 };
-      const [summary] = await archive.list(filter);
-      assert.ok(summary !== undefined);
-      const texts: string[] = [];
-      const reading = { reader: 'test', identities: [] };
-      for await (const item of archive.commands(summary.session, reading)) {
-        if ('text' in item) texts.push(item.text);
-      }
-      assert.ok(texts.includes(commands.allowed.text), texts.join(' | '));
-      assert.ok(texts.includes(commands.denied.text), texts.join(' | '));
-      const [report] = await archive.verify([summary.path], [...archive.publicKeys().values()]);
-      assert.equal(report?.verdict, 'verified');
-    });
+      await assert.rejects(the().login(subject));
+      await locks.remove(lock.id, 'people/anna');
+    }
+    await until(() => (the().gateway.services.live.size === 0 ? true : undefined));
+    assert.equal(the().tap.open, 0);
+  });
 
-    it('7 closes on garbage, and serves the others', async () => {
-      const client = await world.login();
-      for (const bytes of adapter.garbage) await thrownAt(world.port(), bytes);
-      const allowed = await client.run(commands.allowed.text);
-      assert.ok(allowed.ok);
-    });
+  it('9 cancels only what its key belongs to', async () => {
+    const one = await the().login('one');
+    const two = await the().login('two');
+    await one.cancel();
+    const answer = await two.run(commands.allowed.text);
+    assert.ok(answer.ok);
+  });
 
-    it('8 ends a session in every state when a lock comes', async () => {
-      const { locks } = world.gateway.services;
-      for (const state of ['idle', 'busy', 'held'] as const) {
-        const subject = `locked-${state}`;
-        const client = await world.login(subject);
-        const running =
-          state === 'idle'
-            ? undefined
-            : client.run(state === 'busy' ? commands.slow : commands.held.text);
-        running?.catch(() => undefined);
-        if (state === 'held') await until(() => world.gateway.services.approvals.list()[0]);
-        const lock = await locks.add({
-          kind: 'identity',
-          value: `ci/${subject}`,
-          reason: 'a test',
-          until: undefined,
-          by: 'people/anna',
-        });
-        await client.closed;
-        await assert.rejects(world.login(subject));
-        await locks.remove(lock.id, 'people/anna');
-      }
-      await until(() => (world.gateway.services.live.size === 0 ? true : undefined));
-      assert.equal(world.tap.open, 0);
-    });
-
-    it('9 cancels only what its key belongs to', async () => {
-      const one = await world.login('one');
-      const two = await world.login('two');
-      await one.cancel();
-      const answer = await two.run(commands.allowed.text);
-      assert.ok(answer.ok);
-    });
-
-    it('10 leaves no recording open', async () => {
-      const { live } = world.gateway.services;
-      await until(() => (live.size === 0 ? true : undefined));
-      const open = readdirSync(join(world.home, 'recordings')).filter((name) =>
-        name.endsWith('.open'),
-      );
-      assert.deepEqual(open, []);
-    });
+  it('10 leaves no recording open', async () => {
+    const { live } = the().gateway.services;
+    await until(() => (live.size === 0 ? true : undefined));
+    const open = readdirSync(join(the().home, 'recordings')).filter((name) =>
+      name.endsWith('.open'),
+    );
+    assert.deepEqual(open, []);
   });
 }
 

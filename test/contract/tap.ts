@@ -1,5 +1,6 @@
 /**
- * Stands between the gateway and a target: records every byte that reaches the target, and hands its
+ * Stands between the gateway and a target: records every byte that reaches the target, and hands
+ * its
  * answers on in pieces of a chosen size, so that values are cut anywhere.
  */
 import { createServer, connect, type Socket } from 'node:net';

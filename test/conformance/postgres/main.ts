@@ -1,5 +1,6 @@
 /**
- * `npm run conformance -- postgres [regress|drivers] [test …]`: PostgreSQL's regression schedule and
+ * `npm run conformance -- postgres [regress|drivers] [test …]`: PostgreSQL's regression schedule
+ * and
  * the drivers of Debian, directly and through the gateway, with everything allowed and recorded.
  */
 import { allowEverything, startGateway } from '../../support/gateway.ts';
