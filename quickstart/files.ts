@@ -36,6 +36,7 @@ targets:
     accounts:
       - { name: app, password: "file:secrets/app" }
       - { name: readonly, password: "file:secrets/readonly" }
+    settings: { database: shop } # for clients that name none
 
 # Agents come with the OIDC tokens that they already have. For GitHub Actions, for example:
 # issuers:

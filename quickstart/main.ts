@@ -192,6 +192,9 @@ Be that person, in a third terminal:
   ${cli} approvals list
   ${cli} approvals approve ID
 
+Ask which rule decides a statement, and why, without running it:
+  ${cli} policy explain --target demo --identity quickstart/agent "select ssn from customers"
+
 See and prove what happened:
   ${cli} recordings list
   ${cli} recordings show ID

@@ -200,18 +200,18 @@ tests:
     const changed = await policy('simulate', ['--since', '1h', '--json', candidate]);
     assert.equal(changed.status, 0, changed.stderr);
     const found = changed.json().map(({ identity, target, text, before, after }) => ({
-      where: `${identity}@${target}`,
+      where: [identity, target].join(' at '),
       text,
       change: [before, after].map((each) => `${Object(each).outcome} ${Object(each).rule}`),
     }));
     assert.deepEqual(found, [
       {
-        where: 'ci/job-1@shop',
+        where: 'ci/job-1 at shop',
         text: 'drop table customers',
         change: ['deny schema-change', 'allow drops'],
       },
       {
-        where: 'ci/job-1@shop',
+        where: 'ci/job-1 at shop',
         text: 'delete from orders where id = 1',
         change: ['allow bounded-writes', 'deny no-jobs-of-olga-on-production'],
       },
