@@ -31,7 +31,7 @@ export interface Shop {
   /** A reviewer's token. */
   readonly reviewer: string;
   readonly admin: string;
-  /** The first command that waits, once there is one. */
+  /** A command that waits and was not given by this before, once there is one. */
   held(): Promise<Hold>;
   review(hold: Hold, decision: 'approve' | 'deny'): Promise<number>;
   stop(): Promise<void>;
@@ -69,9 +69,12 @@ export async function startShop(options: ShopOptions = {}): Promise<Shop> {
     ],
     policies: { 'default.yaml': defaultPolicy },
     env: { SHOP_PASSWORD: UPSTREAM_PASSWORD },
+    // A test that failed may have left a session behind.
+    config: { limits: { drainMsMax: 1_000 } },
     ...options.gateway,
   });
   const reviewer = await gateway.person('rita', ['dba']);
+  const seen = new Set<string>();
   return {
     server,
     gateway,
@@ -84,7 +87,7 @@ export async function startShop(options: ShopOptions = {}): Promise<Shop> {
       database: 'shop',
       ...more,
     }),
-    held: () => firstHold(gateway, reviewer),
+    held: () => newHold(gateway, reviewer, seen),
     async review(hold, decision) {
       const path = `/v1/holds/${hold.id}/${decision}`;
       const { status } = await gateway.call('POST', path, reviewer, { digest: hold.digest });
@@ -97,19 +100,38 @@ export async function startShop(options: ShopOptions = {}): Promise<Shop> {
   };
 }
 
-async function firstHold(gateway: TestGateway, reviewer: string): Promise<Hold> {
-  for (;;) {
+/** Milliseconds between two looks, and looks after which it will never come to it. */
+const LOOK_MS = 25;
+const LOOKS_MAX = 1_200;
+
+async function newHold(gateway: TestGateway, reviewer: string, seen: Set<string>): Promise<Hold> {
+  for (let look = 0; look < LOOKS_MAX; look += 1) {
     const { status, body } = await gateway.call('GET', '/v1/holds', reviewer);
     if (status !== 200) throw new Error(JSON.stringify(body));
-    const { holds } = body;
-    const first: unknown = Array.isArray(holds) ? holds[0] : undefined;
-    if (typeof first === 'object' && first !== null && 'id' in first) {
-      const command: unknown = 'command' in first ? first.command : undefined;
-      const text =
-        typeof command === 'object' && command !== null && 'text' in command ? command.text : '';
-      const digest = 'digest' in first ? first.digest : '';
-      return { id: String(first.id), text: String(text), digest: String(digest) };
+    const hold = holdsIn(body['holds']).find(({ id }) => !seen.has(id));
+    if (hold !== undefined) {
+      seen.add(hold.id);
+      return hold;
     }
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
   }
+  throw new Error('nothing is held');
+}
+
+function holdsIn(answer: unknown): readonly Hold[] {
+  if (!Array.isArray(answer)) return [];
+  return answer.map((each: unknown) => ({
+    id: textAt(each, 'id'),
+    text: textAt(each, 'command', 'text'),
+    digest: textAt(each, 'digest'),
+  }));
+}
+
+/** A text inside an answer. */
+function textAt(value: unknown, ...path: readonly string[]): string {
+  let at = value;
+  for (const key of path) {
+    at = typeof at === 'object' && at !== null ? Reflect.get(at, key) : undefined;
+  }
+  return typeof at === 'string' ? at : '';
 }

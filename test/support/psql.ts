@@ -2,6 +2,8 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 
 const program = '/usr/lib/postgresql/15/bin/psql';
+/** Milliseconds after which what is waited for will never come. */
+const WAIT_MS_MAX = 30_000;
 
 /** Where psql connects and how; what is absent is left to psql. */
 export interface PsqlTarget {
@@ -87,10 +89,19 @@ export class Psql {
 
   /** Waits until `holds` is true of what was printed; fails when psql ends before. */
   async until(holds: (psql: Psql) => boolean): Promise<void> {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      this.#changed();
+    }, WAIT_MS_MAX);
     while (!holds(this)) {
-      if (this.isOver) throw new Error(`psql ended first:\n${this.stdout}\n${this.stderr}`);
+      if (this.isOver || isLate) {
+        const why = this.isOver ? 'psql ended first' : 'psql did not come to it';
+        throw new Error(`${why}:\n${this.stdout}\n${this.stderr}`);
+      }
       await new Promise<void>((resolve) => this.#wake.push(resolve));
     }
+    clearTimeout(timer);
   }
 
   /** Types a line, and a line that says where its answer ends; gives what was printed between. */
