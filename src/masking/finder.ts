@@ -18,7 +18,7 @@ import { findColons, findIpv4 } from './network.ts';
 import { findNameBefore, findNamesInRow } from './people.ts';
 import { findPattern } from './patterns.ts';
 import { PhoneFinder } from './phone.ts';
-import { countKey, indexOf, type Plan } from './plan.ts';
+import { countKey, indexOf, type Plan, type ShapeEntry } from './plan.ts';
 import { Scan } from './scan.ts';
 import { matchShape } from './shape.ts';
 import { TokenFinder } from './tokens.ts';
@@ -110,7 +110,8 @@ export class Finder {
           this.#keys.find(scan, at, this.tokens);
           break;
         case anchor.long:
-          this.#token(at);
+          this.#shapes(at, scan.plan.atTokens.long);
+          this.tokens.find(scan, at);
           break;
         case anchor.colons:
           if (at >= this.#colonsDone && !scan.plan.hints(scan.hint).isVersion) {
@@ -145,7 +146,8 @@ export class Finder {
   #digits(from: number): void {
     const { scan } = this;
     const wantsPhone = scan.plan.enabled[phone] === 1;
-    const wantsIp = scan.plan.enabled[ip] === 1 && !scan.plan.hints(scan.hint).isVersion;
+    const isVersion = scan.hint !== 0 && scan.plan.hints(scan.hint).isVersion;
+    const wantsIp = scan.plan.enabled[ip] === 1 && !isVersion;
     if (scan.hint === 0 && from === scan.start && this.#isBareNumber()) return;
     let at = skipTimestamp(scan, from);
     let done = at;
@@ -162,7 +164,9 @@ export class Finder {
         at = dottedEnd(scan, end);
         continue;
       }
-      this.#token(at);
+      this.tokens.find(scan, at);
+      // Digits that another sign follows may be the beginning of something else: `123456789:AA…`.
+      if (end < scan.end && !isBetween(scan, end)) this.#shapes(at, scan.plan.atTokens.digits);
       // What is an identifier is no telephone number too.
       if (scan.count > known) done = Math.max(done, scan.ends[scan.count - 1] ?? 0);
       if (wantsPhone && at >= done) {
@@ -181,13 +185,12 @@ export class Finder {
     return bytes[start] !== 48;
   }
 
-  #token(at: number): void {
+  #shapes(at: number, entries: readonly ShapeEntry[]): void {
     const { scan } = this;
-    for (const { shape, detector } of scan.plan.atTokens) {
+    for (const { shape, detector } of entries) {
       const end = matchShape(shape, scan.bytes, at, scan.end);
       if (end > 0 && scan.isEnd(end) && scan.isStart(at)) scan.add(at, end, detector, 0.98);
     }
-    this.tokens.find(scan, at);
   }
 
   /** `aB38Q~…`: the sign is the sixth character. */

@@ -231,6 +231,6 @@ function isPort(scan: Scan, at: number): boolean {
 }
 
 /** Whether a letter stands at `at`. */
-export function isLetterAt(scan: Scan, at: number): boolean {
+function isLetterAt(scan: Scan, at: number): boolean {
   return at < scan.end && (classOf(scan.bytes, at) & (isLetter | isHigh)) !== 0;
 }

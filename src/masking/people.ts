@@ -27,9 +27,8 @@ const NO_NAMES: ReadonlySet<string> = new Set(
    Admin Account Order Invoice Martens Pepper Oetker Date Name Address Phone Tel Fax Street Road
    Please Thanks Regards Best Kind Sincerely January February March April May June July August
    September October November December Monday Tuesday Wednesday Thursday Friday Saturday Sunday
-   Error Warning Login Password Bank Street Avenue Hotel University School Store Product Item`.split(
-    /\s+/,
-  ),
+   Error Warning Login Password Bank Street Avenue Hotel University School Store Product
+   Item`.split(/\s+/),
 );
 const PARTICLES: ReadonlySet<string> = new Set(
   'de da do dos das del della di du la le van der den ter von zu zur und y e bin ibn al el st'.split(

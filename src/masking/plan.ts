@@ -41,6 +41,10 @@ const COUNT_MAX = 64;
 /** Beginnings that make a shape findable by them; with more it is found as a token. */
 const BEGINNINGS_MAX = 160;
 const HINTS_MAX = 8_192;
+/** Digits in a group, and characters in a token, that are worth a look. */
+const DIGITS_MIN = 6;
+const CARD_DIGITS_MIN = 12;
+const LONG_MIN = 15;
 
 export class Plan {
   /** By detector number, 1 for those that are wanted. */
@@ -59,7 +63,10 @@ export class Plan {
   /** By {@link wordKey}. */
   readonly byWord: ReadonlyMap<number, readonly WordEntry[]>;
   /** Shapes without a beginning of their own that are no groups of letters and digits. */
-  readonly atTokens: readonly ShapeEntry[];
+  readonly atTokens: {
+    readonly digits: readonly ShapeEntry[];
+    readonly long: readonly ShapeEntry[];
+  };
   /** Every shape of a detector, for values whose name is known. */
   readonly shapes: readonly (readonly ShapeEntry[])[];
   readonly kernel: KernelOptions;
@@ -86,7 +93,11 @@ export class Plan {
     this.#addWords(words);
     const isGroups = ({ shape }: ShapeEntry): boolean =>
       !/[:_~]|[A-Za-z]-/.test(shape.source.replace(/\[[^_:\]]*\]/g, ''));
-    this.atTokens = asTokens.filter((entry) => !isGroups(entry));
+    const odd = asTokens.filter((entry) => !isGroups(entry));
+    this.atTokens = {
+      digits: odd.filter(({ shape }) => shape.groupMin >= DIGITS_MIN),
+      long: odd.filter(({ shape }) => shape.groupMin < DIGITS_MIN && shape.runMin >= LONG_MIN),
+    };
     const groups = asTokens.filter(isGroups);
     this.byCount = {
       free: countTable(groups.filter(({ needsName }) => !needsName)),
@@ -198,11 +209,6 @@ export class Plan {
     };
   }
 }
-
-/** Digits in a group, and characters in a token, that are worth a look. */
-const DIGITS_MIN = 6;
-const CARD_DIGITS_MIN = 12;
-const LONG_MIN = 15;
 
 /** The number of a detector; throws for a name that is not in the table. */
 export function indexOf(name: string): number {

@@ -151,12 +151,16 @@ function toSet(
  * @returns the end of the match, -1 when there is none. Never reads at or past `end`.
  */
 export function matchShape(shape: Shape, bytes: Uint8Array, at: number, end: number): number {
+  const { steps } = shape;
   let here = at;
-  for (const { set, min, max } of shape.steps) {
-    const stop = Math.min(end, here + max);
-    const from = here;
+  for (let i = 0; i < steps.length; i += 1) {
+    const step = steps[i];
+    if (step === undefined) break;
+    const { set, min, max } = step;
+    const least = here + min;
+    const stop = here + max < end ? here + max : end;
     while (here < stop && set[bytes[here] ?? 0] === 1) here += 1;
-    if (here - from < min) return -1;
+    if (here < least) return -1;
   }
   return here;
 }

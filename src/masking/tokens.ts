@@ -22,13 +22,6 @@ const DOT = 46;
 /** From this confidence on a shape and its check digits are enough wherever they stand. */
 const CLEAR = 0.95;
 
-/** Some of the groups of the table, of which there are `count`. */
-interface Groups {
-  readonly first: number;
-  readonly last: number;
-  readonly count: number;
-}
-
 /** Finds identifiers; one per scanner. */
 export class TokenFinder {
   readonly #context: Context = new Context();
@@ -39,6 +32,9 @@ export class TokenFinder {
   /** For which places the context was read last; that costs more than anything else here. */
   #contextAt: number = 0;
   #contextUntil: number = 0;
+  /** The best that is known of the groups in question: a detector, and how sure it is. */
+  #best: number = -1;
+  #bestConfidence: number = 0;
   /** Groups in the table. */
   #count: number = 0;
   /** Up to where groups have been looked at. */
@@ -133,7 +129,7 @@ export class TokenFinder {
     const { free, near } = scan.plan.byCount;
     for (last -= 1; last >= first; last -= 1) {
       const key = countKey(length, digits);
-      if (this.#fits(scan, free[key], near[key], { first, last, count })) return last;
+      if (this.#fits(scan, free[key], near[key], first, last)) return last;
       length -= (lengths[last] ?? 0) - (this.#starts[last] ?? 0);
       digits -= this.#digits[last] ?? 0;
     }
@@ -144,36 +140,41 @@ export class TokenFinder {
     scan: Scan,
     free: readonly ShapeEntry[] | undefined,
     near: readonly ShapeEntry[] | undefined,
-    groups: Groups,
+    first: number,
+    last: number,
   ): boolean {
-    if (free === undefined && near === undefined) return false;
-    const start = this.#starts[groups.first] ?? 0;
-    const end = this.#ends[groups.last] ?? 0;
-    let best = -1;
-    let bestConfidence = 0;
-    for (const entries of [free, near]) {
-      if (entries === undefined) continue;
-      // Most places have no words before them that name anything; then only clear shapes count.
-      if (entries === near && this.isUnnamed(scan, start)) continue;
-      for (const entry of entries) {
-        scan.spend(4);
-        const confidence = this.#judge(scan, entry, start, end, groups);
-        if (confidence <= bestConfidence) continue;
-        best = entry.detector;
-        bestConfidence = confidence;
-      }
+    this.#best = -1;
+    this.#bestConfidence = 0;
+    if (free !== undefined) this.#judgeAll(scan, free, first, last);
+    // Most places have no words before them that name anything; then only clear shapes count.
+    if (near !== undefined && !this.isUnnamed(scan, this.#starts[first] ?? 0)) {
+      this.#judgeAll(scan, near, first, last);
     }
-    if (best >= 0) scan.add(start, end, best, bestConfidence);
-    return best >= 0;
+    if (this.#best < 0) return false;
+    scan.add(this.#starts[first] ?? 0, this.#ends[last] ?? 0, this.#best, this.#bestConfidence);
+    return true;
+  }
+
+  #judgeAll(scan: Scan, entries: readonly ShapeEntry[], first: number, last: number): void {
+    scan.spend(4 * entries.length);
+    for (const entry of entries) {
+      const confidence = this.#judge(scan, entry, first, last);
+      if (confidence <= this.#bestConfidence) continue;
+      this.#best = entry.detector;
+      this.#bestConfidence = confidence;
+    }
   }
 
   /** How sure it is that the groups are what `entry` says; 0 when they are not. */
-  #judge(scan: Scan, entry: ShapeEntry, start: number, end: number, groups: Groups): number {
+  #judge(scan: Scan, entry: ShapeEntry, first: number, last: number): number {
+    const start = this.#starts[first] ?? 0;
+    const end = this.#ends[last] ?? 0;
     if (matchShape(entry.shape, scan.bytes, start, end) !== end) return 0;
     const strength = this.contextOf(scan, start, entry.detector);
     if (entry.needsName && strength === noContext) return 0;
     const confidence = detectors[entry.detector]?.confidence ?? 0;
-    if (!this.#isAlone(scan, groups, strength, confidence >= CLEAR)) return 0;
+    const isSure = confidence >= CLEAR || strength === strongContext;
+    if (!this.#isAlone(scan, first, last, isSure)) return 0;
     // In free text even a clear word is no proof, so the check digits must hold.
     if (!this.passes(scan, entry.detector, start, end)) return 0;
     return Math.min(1, confidence + 0.05 * strength);
@@ -226,22 +227,16 @@ export class TokenFinder {
    * Whether the groups stand by themselves. An identifier inside a longer one of the same kind is
    * part of that: twelve digits of a sixteen-digit number are no Aadhaar.
    *
-   * @param isClear - what was found is seldom found by chance, so more may stand around it.
+   * @param isSure - what was found is seldom found by chance, or is named: more may stand around it.
    */
-  #isAlone(
-    scan: Scan,
-    { first, last, count }: Groups,
-    strength: number,
-    isClear: boolean,
-  ): boolean {
+  #isAlone(scan: Scan, first: number, last: number, isSure: boolean): boolean {
     const before = scan.byte((this.#starts[first] ?? 0) - 1);
     const after = scan.byte(this.#ends[last] ?? 0);
     if (after === 64 || after === 95) return false;
     const isSpaced = last > first && scan.byte(this.#ends[first] ?? 0) === SPACE;
     const digitsBefore = first > 0 && (this.#digits[first - 1] ?? 0) > 0;
-    const digitsAfter = last + 1 < count && (this.#digits[last + 1] ?? 0) > 0;
-    const isSure = isClear || strength === strongContext;
-    if (last + 1 < count) {
+    const digitsAfter = last + 1 < this.#count && (this.#digits[last + 1] ?? 0) > 0;
+    if (last + 1 < this.#count) {
       if (after === SPACE ? isSpaced && digitsAfter && !isSure : digitsAfter || after !== DOT) {
         return false;
       }
@@ -262,6 +257,7 @@ export class TokenFinder {
 
 /** Whether a group of a UUID starts at `at`. The kernel leaves out those that it sees whole. */
 function isInUuid(scan: Scan, at: number): boolean {
+  if (scan.end - scan.start < 36) return false;
   if (scan.byte(at + 8) === HYPHEN && isUuid(scan, at)) return true;
   if (scan.byte(at - 1) !== HYPHEN) return false;
   return (
