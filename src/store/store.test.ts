@@ -13,7 +13,7 @@ import type { Lock } from '#core/ports/locks.ts';
 import { InlineEngine } from './engine.ts';
 import { checksumOf, type Migration, migrate, migrations } from './migrate.ts';
 import { StoredNovelty } from './novelty.ts';
-import { openStore, type Store } from './store.ts';
+import { openStore, readIdentities, type Store } from './store.ts';
 import { Kysely } from 'kysely';
 import { sqliteDialect } from './dialect.ts';
 import type { Schema } from './schema.ts';
@@ -233,5 +233,27 @@ describe('migrations', () => {
       [2],
     );
     await engine.close();
+  });
+});
+
+describe('identities beside a running gateway', () => {
+  it('are found while it writes, and nothing is made where there is no store', async () => {
+    const path = freshPath();
+    const store = await openStore({ path, clock: systemClock, thread: 'own' });
+    try {
+      await store.identities.seen(identity, at);
+      const reader = readIdentities(path);
+      assert.deepEqual((await reader.find(identity.id))?.identity, identity);
+      const again: Identity = { ...identity, groups: ['deploy'] };
+      await store.identities.seen(again, at);
+      assert.deepEqual((await reader.find(identity.id))?.identity, again);
+      assert.equal(await reader.find('ci/ghost'), undefined);
+      await reader.close();
+    } finally {
+      await store.close();
+    }
+    const missing = freshPath();
+    assert.throws(() => readIdentities(missing), { code: 'SP_STORE' });
+    assert.equal(statSync(missing, { throwIfNoEntry: false }), undefined);
   });
 });
