@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { toGatewayError } from '#core/errors.ts';
 import { addApiCommands } from './main/commands/api.ts';
 import { addConfigCommands } from './main/commands/config.ts';
+import { addMaskCommands } from './main/commands/mask.ts';
 import { addPolicyCommands } from './main/commands/policy.ts';
 import { addRecordingCommands } from './main/commands/recordings.ts';
 import { createWorld } from './main/commands/world.ts';
@@ -31,6 +32,7 @@ addApiCommands(program, world);
 addRecordingCommands(program, world);
 addPolicyCommands(program, world);
 addConfigCommands(program, world);
+addMaskCommands(program, world);
 
 try {
   await program.parseAsync(process.argv);

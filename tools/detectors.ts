@@ -14,16 +14,16 @@ const INTRODUCTION = `# Detectors
 Made from the table in \`src/masking/detectors/\`; do not edit.
 
 \`detect:\` in a mask rule takes the name of a detector or of a group: \`pii\` (all personal data but
-the special categories), \`secret\`, \`financial\`, \`contact\`, \`national-id\`, \`health\`, \`device\`,
-\`special-category\`. A name that is not on this page is refused when the policy loads.
+the special categories), \`secret\`, \`financial\`, \`contact\`, \`national-id\`, \`health\`,
+\`device\`, \`special-category\`. A name that is not on this page is refused when the policy loads.
 
 **Needs** says what a detector goes by. *Nothing*: its shape and check digits are enough anywhere.
 *A name*: only a column, a key or the words before a value that name it make it one; check digits
 must hold as well, except in a column with a clear name. **Confidence** is what a finding without a
 name is given; a name adds to it.
 
-In shapes \`#\` is a digit, \`@\` a letter, \`*\` either, \`&\` a hexadecimal digit, \`[…]\` one of a set,
-\`{n}\` and \`{n,m}\` how many, \`?\` at most one; everything else stands for itself.
+In shapes \`#\` is a digit, \`@\` a letter, \`*\` either, \`&\` a hexadecimal digit, \`[…]\` one of
+a set, \`{n}\` and \`{n,m}\` how many, \`?\` at most one; everything else stands for itself.
 
 What rules do not find: names and addresses in running text that nothing announces, values that
 are split over rows or columns, and whatever the query encoded before it arrived.

@@ -11,8 +11,10 @@ export type ScanAnswer =
   | { readonly line: number; readonly error: string };
 
 /**
- * Answers each line of JSON: `{"id", "value", "column"?}` for a database value, `{"id", "text"}` for
- * a text. Blank lines are passed over; a line that cannot be read is answered and the next one read.
+ * Answers each line of JSON: `{"id", "value", "column"?}` for a database value, `{"id",
+ * "text"}` for
+ * a text. Blank lines are passed over; a line that cannot be read is answered and the next one
+ * read.
  */
 export async function* maskScan(
   lines: AsyncIterable<string> | Iterable<string>,

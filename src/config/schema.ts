@@ -3,7 +3,6 @@
  * Unknown keys are errors. Secrets stand here as references only (`env:NAME`, `file:/path`).
  */
 import { z } from 'zod';
-import { type ErrorCode, GatewayError } from '#core/errors.ts';
 import { defaultLimits, type Limits } from '#core/limits.ts';
 import type { ProtocolName } from '#core/target.ts';
 import { durationMs, sizeBytes } from './units.ts';
@@ -260,7 +259,3 @@ function crossChecks<I, G, P>(config: Root<I, G, P>): z.core.$ZodIssue[] {
   });
   return issues;
 }
-
-/** For a room whose part of the configuration turns out wrong when it is put to use. */
-export const configError = (detail: string, code: ErrorCode = 'SP_CONFIG'): GatewayError =>
-  new GatewayError(code, { detail });

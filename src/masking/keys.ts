@@ -1,5 +1,5 @@
 /** Keys and their values in text: `db_password: hunter2`, `"ssn":"…"`, `?token=…`, `user:pass@`. */
-import { classOf, isDigit, isHigh, isLetter, isSpace, isWord } from './bytes.ts';
+import { classOf, isDigit, isSpace, isWord } from './bytes.ts';
 import { isPassword } from './credentials.ts';
 import { detectors } from './detectors/table.ts';
 import { hashStart, hashStep } from './dictionary.ts';
@@ -228,9 +228,4 @@ function isPort(scan: Scan, at: number): boolean {
   let end = at;
   while ((classOf(scan.bytes, end) & isDigit) !== 0 && end < scan.end) end += 1;
   return end > at && end - at <= 5 && scan.byte(end) === SLASH;
-}
-
-/** Whether a letter stands at `at`. */
-function isLetterAt(scan: Scan, at: number): boolean {
-  return at < scan.end && (classOf(scan.bytes, at) & (isLetter | isHigh)) !== 0;
 }

@@ -40,7 +40,7 @@ export class FileSource implements RecordingSource {
   }
 }
 
-/** A recording in memory. */
+/** @internal A recording in memory. */
 export function memorySource(bytes: Uint8Array): RecordingSource {
   return {
     bytes: bytes.length,

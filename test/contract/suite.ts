@@ -119,6 +119,27 @@ async function startWorld(adapter: Adapter): Promise<World> {
   };
 }
 
+function issuerOf(url: string): GatewayConfig['config']['issuers'][number] {
+  return {
+    name: 'ci',
+    url: url,
+    audience: ['sallyport'],
+    algorithms: ['RS256'],
+    require: [{ claim: ['team'], equals: 'ci' }],
+    map: {
+      kind: 'workload',
+      subject: ['sub'],
+      owner: { value: 'people/olga' },
+      addGroups: [],
+      roles: {},
+      claims: {},
+    },
+    maxAge: 3_600_000,
+    clockSkew: 30_000,
+    jti: 'optional',
+  };
+}
+
 function configuration(
   adapter: Adapter,
   world: { readonly home: string; readonly tapPort: number; readonly issuer: TestIssuer },
@@ -151,26 +172,7 @@ function configuration(
           settings: {},
         },
       ],
-      issuers: [
-        {
-          name: 'ci',
-          url: world.issuer.url,
-          audience: ['sallyport'],
-          algorithms: ['RS256'],
-          require: [{ claim: ['team'], equals: 'ci' }],
-          map: {
-            kind: 'workload',
-            subject: ['sub'],
-            owner: { value: 'people/olga' },
-            addGroups: [],
-            roles: {},
-            claims: {},
-          },
-          maxAge: 3_600_000,
-          clockSkew: 30_000,
-          jti: 'optional',
-        },
-      ],
+      issuers: [issuerOf(world.issuer.url)],
       people: [],
       grants: [
         {

@@ -29,15 +29,16 @@ const cursorsSql = 'SELECT name, statement FROM pg_catalog.pg_cursors';
 export async function refreshState(parts: RefreshParts): Promise<void> {
   const { conversation, query } = parts;
   const before = conversation.status;
-  try {
-    await readState(parts);
-  } finally {
-    // A reading that failed must not leave the client inside a transaction of the gateway's own.
-    if (before === idle && conversation.status !== idle && conversation.isQuiet) {
-      await query('ROLLBACK');
-      if (conversation.status !== idle) throw new GatewayError('SP_TARGET_PROTOCOL');
-    }
+  const failure = await readState(parts).then(
+    () => undefined,
+    (thrown: unknown) => toGatewayError(thrown),
+  );
+  // A reading that failed must not leave the client inside a transaction of the gateway's own.
+  if (before === idle && conversation.status !== idle && conversation.isQuiet) {
+    await query('ROLLBACK');
+    if (conversation.status !== idle) throw new GatewayError('SP_TARGET_PROTOCOL');
   }
+  if (failure !== undefined) throw failure;
 }
 
 async function readState(parts: RefreshParts): Promise<void> {

@@ -248,5 +248,5 @@ export function cellType(typeOid: number): CellType {
   return (typeOid === 0 ? undefined : types.get(typeOid)) ?? otherType;
 }
 
-/** Numbers of the types that the table has, for its test. */
+/** @internal Numbers of the types that the table has, for its test. */
 export const knownTypes: readonly number[] = [...types.keys()].filter((number) => number !== 0);

@@ -103,6 +103,7 @@ function request(code: number): Uint8Array {
 }
 
 export const encodeSslRequest = (): Uint8Array => request(sslCode);
+/** @internal for tests */
 export const encodeGssRequest = (): Uint8Array => request(gssCode);
 
 const encoder = new TextEncoder();

@@ -1,5 +1,6 @@
 /**
- * What statements do: effects, completeness, and the uses of masked columns. `complete` and wrong is
+ * What statements do: effects, completeness, and the uses of masked columns. `complete` and
+ * wrong is
  * the one result that must not be, so most of these are about what must not be complete.
  */
 import assert from 'node:assert/strict';

@@ -222,6 +222,7 @@ export function statementRow(kind: string): StatementRow | undefined {
 }
 
 /**
+ * @internal
  * Nodes whose names end in `Stmt` but that no text starts with: parts of others, and what only
  * PL/pgSQL's parser makes.
  */

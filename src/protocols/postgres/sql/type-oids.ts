@@ -2,8 +2,6 @@
 import type { Oid } from './catalogue.ts';
 
 export const boolType: Oid = 16;
-export const byteaType: Oid = 17;
-export const charType: Oid = 18;
 export const nameType: Oid = 19;
 export const int8Type: Oid = 20;
 export const int4Type: Oid = 23;
@@ -26,7 +24,6 @@ export const bitType: Oid = 1560;
 export const numericType: Oid = 1700;
 export const recordType: Oid = 2249;
 export const anyType: Oid = 2276;
-export const voidType: Oid = 2278;
 export const anyArrayType: Oid = 2277;
 export const anyElementType: Oid = 2283;
 export const anyNonArrayType: Oid = 2776;

@@ -3,7 +3,7 @@
  * are being gathered, the budget that bounds the work, and the entry points for nested parts.
  */
 import type { MaskSet } from '#core/masking.ts';
-import type { DeleteStmt, InsertStmt, MergeStmt, Node, SelectStmt, UpdateStmt } from 'libpg-query';
+import type { Node, SelectStmt } from 'libpg-query';
 import type { Catalogue, FunctionInfo, Oid } from './catalogue.ts';
 import type { Collector } from './collector.ts';
 import type { Scope } from './scope.ts';
@@ -62,13 +62,6 @@ export interface Entries {
   /** A query or a data-modifying statement, as in WITH. Undefined: its columns are not known. */
   statement(walk: Walk, node: Node, scope: Scope): readonly Column[] | undefined;
 }
-
-/** Data-modifying statements, as the grammar has them. */
-export type Write =
-  | { readonly InsertStmt: InsertStmt }
-  | { readonly UpdateStmt: UpdateStmt }
-  | { readonly DeleteStmt: DeleteStmt }
-  | { readonly MergeStmt: MergeStmt };
 
 export interface Walk {
   readonly env: Environment;
