@@ -6,7 +6,8 @@
  * the text; who runs them must not trust that behind one that changes the state.
  *
  * Definitions of views and bodies of functions are parsed when they are first met: the walk is done
- * again until every text that it needs is there. A bound that is reached makes the statement opaque.
+ * again until every text that it needs is there. A bound that is reached makes the statement
+ * opaque.
  */
 import { createHash } from 'node:crypto';
 import type { Clock } from '#core/clock.ts';
@@ -51,7 +52,7 @@ export async function createSqlAnalyser(options: SqlAnalyserOptions): Promise<Ru
   return new Analyser(parser, options.limits);
 }
 
-/** An analyser over a parser that is running already. */
+/** @internal An analyser over a parser that is running already. */
 export function analyserOver(parser: SqlParser, limits: Limits): RunningAnalyser {
   return new Analyser(parser, limits);
 }
@@ -142,7 +143,9 @@ class Analyser implements RunningAnalyser {
     const ready = findings.flatMap((one) => (one instanceof Promise ? [] : [one]));
     return ready.length === findings.length
       ? this.#finished(text, ready, parts)
-      : Promise.all(findings).then((all) => this.#finished(text, all, parts));
+      : Promise.all(findings.map((one) => Promise.resolve(one))).then((all) =>
+          this.#finished(text, all, parts),
+        );
   }
 
   async #slowly(
@@ -271,7 +274,8 @@ function built(walk: Walk, tree: Node, text: string, scope: Scope): SqlStatement
   const facts = new Collector();
   const env: Environment = { ...walk.env, checkedTypes: new Set(), orderedTypes: new Set() };
   const own: Walk = { ...walk, env, facts };
-  const outcome = top(own, tree, scope);
+  const told = top(own, tree, scope);
+  const outcome = facts.returnsOthersRows ? { ...told, output: undefined } : told;
   for (const column of outcome.output ?? []) facts.use(column.value, 'return');
   if (!env.state.known && env.stateRead.any) {
     facts.partial('what names mean in this session is not known');

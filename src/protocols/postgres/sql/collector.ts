@@ -26,6 +26,8 @@ export class Collector {
   readonly verbs: string[] = [];
   readonly changes: SessionChange[] = [];
   messagesMayLeak = false;
+  /** Set when rows come back that no part of the statement asks for. */
+  returnsOthersRows = false;
   readonly #effects = new Set<Effect>();
   readonly #objects = new Map<string, ObjectFact>();
   readonly #columns = new Map<string, ColumnFact>();

@@ -238,6 +238,11 @@ function runRule(walk: Walk, relation: Relation, rule: RuleStmt): void {
     inner.entries.expression(inner, rule.whereClause, scope);
   }
   for (const action of rule.actions ?? []) {
+    // The rows of a rule's query come back as if the statement had asked for them.
+    if ('SelectStmt' in action) {
+      walk.facts.returnsOthersRows = true;
+      walk.facts.partial(`rule ${rule.rulename ?? ''} sends back rows`);
+    }
     inner.entries.statement(inner, action, { ...emptyScope, parent: scope });
   }
 }
