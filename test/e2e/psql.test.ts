@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
 import { Psql, type PsqlTarget, runPsql } from '../support/psql.ts';
+import { running } from './calls.ts';
 import { type Shop, startShop } from './shop.ts';
 
 describe('psql at the shop', () => {
@@ -122,23 +123,11 @@ describe('psql at the shop', () => {
 
   it('cancels what runs with Ctrl-C', async () => {
     const psql = new Psql(job, ['-c', 'select count(*) from generate_series(1, 100000000000)']);
-    await running(shop, 'generate_series(1, 100000000000)', 1);
+    await running(shop.server, 'generate_series(1, 100000000000)', 1);
     psql.interrupt();
     const { stderr, status } = await psql.done();
     assert.match(stderr, /canceling statement due to user request/);
     assert.notEqual(status, 0);
-    await running(shop, 'generate_series(1, 100000000000)', 0);
+    await running(shop.server, 'generate_series(1, 100000000000)', 0);
   });
 });
-
-/** Waits until so many backends run a statement of that text. */
-async function running(shop: Shop, text: string, count: number): Promise<void> {
-  for (;;) {
-    const rows = await shop.server.query(
-      `select from pg_stat_activity where state = 'active' and pid <> pg_backend_pid()
-       and query like '%${text}%'`,
-    );
-    if (rows.length === count) return;
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}

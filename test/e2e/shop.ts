@@ -5,7 +5,12 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { rightsSql, roleSql, shopSql } from '../../quickstart/shop.ts';
-import { type GatewayOptions, startGateway, type TestGateway } from '../support/gateway.ts';
+import {
+  type GatewayOptions,
+  type GatewayTarget,
+  startGateway,
+  type TestGateway,
+} from '../support/gateway.ts';
 import {
   type PostgresOptions,
   type PostgresVersion,
@@ -47,6 +52,8 @@ export interface ShopOptions {
   readonly version?: PostgresVersion;
   readonly server?: PostgresOptions;
   readonly gateway?: Partial<GatewayOptions>;
+  /** Merged over the target of the configuration. */
+  readonly target?: Partial<GatewayTarget>;
 }
 
 export async function startShop(options: ShopOptions = {}): Promise<Shop> {
@@ -65,6 +72,7 @@ export async function startShop(options: ShopOptions = {}): Promise<Shop> {
         host: server.host,
         port: server.port,
         accounts: ['app', 'readonly'].map((name) => ({ name, password: 'env:SHOP_PASSWORD' })),
+        ...options.target,
       },
     ],
     policies: { 'default.yaml': defaultPolicy },
