@@ -83,9 +83,11 @@ export function detectorReference(): string {
     INTRODUCTION,
     `## Personal data (${personal.length})\n`,
     ...sections.map(([title, belongs]) => `### ${title}\n\n${rows(personal.filter(belongs))}\n`),
-    `## Secrets (${secrets.length})\n\nAll are reported as \`SECRET\`, with the name of the detector.\n`,
+    `## Secrets (${secrets.length})\n`,
+    'All are reported as `SECRET`, with the name of the detector.\n',
     `${rows(secrets)}\n`,
-    `## Special categories (${special.length})\n\nBy the name of a column alone, whatever the value. In no group but \`special-category\`.\n`,
+    `## Special categories (${special.length})\n`,
+    'By the name of a column alone, whatever the value. In no group but `special-category`.\n',
     `${rows(special)}\n`,
   ].join('\n');
 }
