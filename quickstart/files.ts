@@ -8,6 +8,21 @@ export interface QuickstartValues {
   readonly reviewer: { readonly id: string; readonly sha256: string };
 }
 
+const issuersText = `# Agents come with the OIDC tokens that they already have. For GitHub Actions, for example:
+# issuers:
+#   - name: github
+#     url: https://token.actions.githubusercontent.com
+#     audience: https://sallyport.example.com
+#     require:
+#       - { claim: repository_owner_id, equals: "1234567" }
+#       - { claim: event_name, oneOf: [push, schedule] }
+#     map:
+#       kind: workload
+#       subject: repository_id
+#       owner: { value: group:platform }
+`;
+
+/** `sallyport.yaml` for these ports and this reviewer. */
 export const configText = (values: QuickstartValues): string => `# Sallyport's configuration.
 # Secrets stand here as references only: env:NAME or file:/path.
 # Check a change with: npm run sallyport -- config check
@@ -38,19 +53,7 @@ targets:
       - { name: readonly, password: "file:secrets/readonly" }
     settings: { database: shop } # for clients that name none
 
-# Agents come with the OIDC tokens that they already have. For GitHub Actions, for example:
-# issuers:
-#   - name: github
-#     url: https://token.actions.githubusercontent.com
-#     audience: https://sallyport.example.com
-#     require:
-#       - { claim: repository_owner_id, equals: "1234567" }
-#       - { claim: event_name, oneOf: [push, schedule] }
-#     map:
-#       kind: workload
-#       subject: repository_id
-#       owner: { value: group:platform }
-issuers: []
+${issuersText}issuers: []
 
 # People with a static credential: for this quickstart and for break-glass; use an issuer otherwise.
 people:

@@ -11,9 +11,8 @@ export type ScanAnswer =
   | { readonly line: number; readonly error: string };
 
 /**
- * Answers each line of JSON: `{"id", "value", "column"?}` for a database value, `{"id",
- * "text"}` for
- * a text. Blank lines are passed over; a line that cannot be read is answered and the next one
+ * Answers each line of JSON: `{"id", "value", "column"?}` for a database value, `{"id", "text"}`
+ * for a text. Blank lines are passed over; a line that cannot be read is answered and the next one
  * read.
  */
 export async function* maskScan(
@@ -45,16 +44,12 @@ function answer(text: string, line: number, detector: ContentDetector): ScanAnsw
     return { line, error: '`column` is not a string' };
   }
   const name = typeof column === 'string' ? column : undefined;
-  switch (typeof value) {
-    case 'string':
-      return { id, entities: detector.value(value, name) };
-    // As a database would write it.
-    case 'number':
-    case 'boolean':
-      return { id, entities: detector.value(String(value), name) };
-    default:
-      return { line, error: 'neither `value` nor `text`' };
+  if (typeof value === 'string') return { id, entities: detector.value(value, name) };
+  // As a database would write it.
+  if (typeof value === 'number' || typeof value === 'boolean') {
+    return { id, entities: detector.value(String(value), name) };
   }
+  return { line, error: 'neither `value` nor `text`' };
 }
 
 interface Fields {

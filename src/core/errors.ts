@@ -55,9 +55,7 @@ export type ErrorCode =
 const row = (
   text: string,
   audience: ErrorRow['audience'],
-  sqlstate: string,
-  mysql: number,
-  http: number,
+  ...[sqlstate, mysql, http]: readonly [sqlstate: string, mysql: number, http: number]
 ): ErrorRow => ({ text, audience, sqlstate, mysql, http });
 
 export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {

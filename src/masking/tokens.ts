@@ -227,7 +227,7 @@ export class TokenFinder {
    * Whether the groups stand by themselves. An identifier inside a longer one of the same kind is
    * part of that: twelve digits of a sixteen-digit number are no Aadhaar.
    *
-   * @param isSure - what was found is seldom found by chance, or is named: more may stand around it.
+   * @param isSure - what was found is seldom found by chance, or is named: more may stand around.
    */
   #isAlone(scan: Scan, first: number, last: number, isSure: boolean): boolean {
     const before = scan.byte((this.#starts[first] ?? 0) - 1);

@@ -8,7 +8,7 @@ import type { Command, SessionContext } from '#core/command.ts';
 import type { Clock } from '#core/clock.ts';
 import { type ErrorCode, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { EventLog } from '#core/events.ts';
-import { asId, type SessionId } from '#core/ids.ts';
+import { asEpochMs, asId, type SessionId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { Limits } from '#core/limits.ts';
 import type { MaskSet } from '#core/masking.ts';
@@ -139,11 +139,11 @@ async function admit(
     throw new GatewayError('SP_LOCKED', { facts: { why: lockRefusal(lock).reason } });
   }
   const tape = await parts.recorder.start(context);
-  const expiresAt = Math.min(access.expiresAt, proven.identity.expiresAt);
+  const expiresAt = asEpochMs(Math.min(access.expiresAt, proven.identity.expiresAt));
   const live = {
     context,
     startedAt: parts.clock.now(),
-    expiresAt: expiresAt as typeof access.expiresAt,
+    expiresAt,
     grant: access.grant,
     credential: proven.credential,
   };

@@ -246,10 +246,11 @@ export function contract(adapter: Adapter): void {
 
 type TheWorld = () => World;
 
-function loginAndDenial({ commands, codes, account, login }: Adapter, the: TheWorld): void {
+function loginAndDenial(adapter: Adapter, the: TheWorld): void {
+  const { commands, codes, account } = adapter;
   it('1 refuses a login without a valid credential in the protocol’s own words', async () => {
     for (const user of [`${account}@here`, `${account}@nowhere`]) {
-      await assert.rejects(login(the().port(), user, 'wrong'), { code: codes.login });
+      await assert.rejects(adapter.login(the().port(), user, 'wrong'), { code: codes.login });
     }
   });
 

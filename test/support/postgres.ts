@@ -86,7 +86,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   });
   for (let attempt = 1; ; attempt += 1) {
     const port = options.port ?? (await freePort());
-    configure(data, dir, port, options, owner);
+    configure({ data, dir, port, owner }, options);
     const child = spawn(join(bin, 'postgres'), ['-D', data], {
       ...identity,
       cwd: dir,
@@ -161,13 +161,14 @@ function unprivileged(): Owner | undefined {
   throw new Error('PostgreSQL refuses to run as root, and no unprivileged user was found');
 }
 
-function configure(
-  data: string,
-  dir: string,
-  port: number,
-  options: PostgresOptions,
-  owner: Owner | undefined,
-): void {
+interface Place {
+  readonly data: string;
+  readonly dir: string;
+  readonly port: number;
+  readonly owner: Owner | undefined;
+}
+
+function configure({ data, dir, port, owner }: Place, options: PostgresOptions): void {
   const settings: Record<string, string | number | boolean> = {
     listen_addresses: '127.0.0.1',
     port,

@@ -57,14 +57,12 @@ export const nothing: SqlStatement = {
   messagesMayLeak: false,
 };
 
-const NO_VALUES: readonly BoundValue[] = [];
-
+/** A statement as the gate is asked about it. */
 export const command = (
   stages: Stages,
   kind: Command['kind'],
   statement: SqlStatement,
-  state: string,
-  parameters: readonly BoundValue[] = NO_VALUES,
+  { state, parameters }: Pick<Command, 'state' | 'parameters'>,
 ): Command => ({
   id: stages.commandId(),
   context: stages.context,

@@ -261,7 +261,7 @@ export class Judge {
     const { stages } = conversation;
     const statement = all.statements[index] ?? nothing;
     const state = index < all.settled ? conversation.stateText : unknownStateText;
-    const asked = command(stages, all.kind, statement, state, all.values);
+    const asked = command(stages, all.kind, statement, { state, parameters: all.values ?? [] });
     return stages.gate(asked, onHold, this.#cancel.signal);
   }
 

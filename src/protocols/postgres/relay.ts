@@ -351,9 +351,7 @@ export class Relay {
 
 /** What an abort was given as its reason. */
 function refusalOf(reason: unknown): Refusal {
-  if (typeof reason === 'object' && reason !== null && 'refused' in reason && 'code' in reason) {
-    return reason as Refusal;
-  }
+  if (isRefusal(reason)) return reason;
   return {
     refused: true,
     code: 'SP_LOCKED',
@@ -363,4 +361,8 @@ function refusalOf(reason: unknown): Refusal {
     hold: undefined,
     endsSession: true,
   };
+}
+
+function isRefusal(reason: unknown): reason is Refusal {
+  return typeof reason === 'object' && reason !== null && 'refused' in reason && 'code' in reason;
 }

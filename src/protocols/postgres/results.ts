@@ -107,7 +107,11 @@ export function planRows(
   const columns = fields.map((field, index) => {
     const transform = joined(parts, field, output?.[index]);
     const binary = formatOf(field, formats, index, fields.length) === 1;
-    return columnPlan(masks, cellType(field.typeOid), binary, transform, field.name);
+    return columnPlan(
+      masks,
+      { name: field.name, type: cellType(field.typeOid), binary },
+      transform,
+    );
   });
   const passes = columns.every((column) => column.action === 'pass');
   return { masks, passes, columns, cellBytesMax: parts.cellBytesMax };
@@ -125,7 +129,8 @@ export function planCopy(
   return Array.from({ length: columns }, (_, index) => {
     const column = output?.[index];
     const type = copyType(parts, column, binary);
-    return columnPlan(masks, type, binary, maskByLineage(parts, column), column?.name ?? '');
+    const named = { name: column?.name ?? '', type, binary };
+    return columnPlan(masks, named, maskByLineage(parts, column));
   });
 }
 
@@ -155,10 +160,8 @@ function formatOf(
 /** The plan of one column, `transform` undefined when no mask covers it. */
 export function columnPlan(
   masks: MaskSet,
-  type: CellType,
-  binary: boolean,
+  { name, type, binary }: Pick<ColumnPlan, 'type' | 'binary'> & { readonly name: string },
   transform: Transform | undefined,
-  name: string,
 ): ColumnPlan {
   if (transform !== undefined) {
     const constant = isConstant(transform, type)

@@ -38,6 +38,14 @@ interface Bound {
   readonly of: string | undefined;
 }
 
+/** An operator between a column and something else. */
+interface Comparison {
+  readonly operator: readonly string[];
+  /** Whether the column stands on its right. */
+  readonly flipped?: boolean;
+}
+
+/** What is written to. */
 export interface Written {
   readonly relation: Relation | undefined;
   readonly item: Item;
@@ -215,43 +223,28 @@ function boundsIn(place: Place, node: Node): readonly Bound[] {
   if (!('A_Expr' in node)) return [];
   const { kind, lexpr, rexpr } = node.A_Expr;
   if (lexpr === undefined || rexpr === undefined) return [];
-  const operator = namesOf(node.A_Expr.name);
-  switch (kind) {
-    case 'AEXPR_OP':
-      return [
-        ...equals(place, lexpr, rexpr, operator),
-        ...equals(place, rexpr, lexpr, operator, true),
-      ];
-    case 'AEXPR_IN':
-      return among(place, lexpr, itemsOf(rexpr), operator);
-    case 'AEXPR_OP_ANY':
-      return amongArray(place, lexpr, rexpr, operator);
-    case 'AEXPR_BETWEEN':
-      return inRange(place, node.A_Expr);
-    default:
-      return [];
+  const by: Comparison = { operator: namesOf(node.A_Expr.name) };
+  if (kind === 'AEXPR_OP') {
+    const flipped = equals(place, rexpr, lexpr, { ...by, flipped: true });
+    return [...equals(place, lexpr, rexpr, by), ...flipped];
   }
+  if (kind === 'AEXPR_IN') return among(place, lexpr, itemsOf(rexpr), by);
+  if (kind === 'AEXPR_OP_ANY') return amongArray(place, lexpr, rexpr, by);
+  return kind === 'AEXPR_BETWEEN' ? inRange(place, node.A_Expr) : [];
 }
 
 /** `column = value`, `column = other.column`. */
-function equals(
-  place: Place,
-  side: Node,
-  other: Node,
-  operator: readonly string[],
-  flipped = false,
-): readonly Bound[] {
+function equals(place: Place, side: Node, other: Node, by: Comparison): readonly Bound[] {
   const found = columnIn(place, side);
   if (found === undefined) return [];
   const { item, column, type } = found;
   const against = columnIn(place, other);
   if (against !== undefined) {
-    if (against.item === item || !isEquality(place, operator, type, against.type, flipped))
-      return [];
+    if (against.item === item || !isEquality(place, by, type, against.type)) return [];
     return [{ item, column, count: 1, of: against.item.alias }];
   }
   const fixed = fixedType(place, other);
-  if (fixed === undefined || !isEquality(place, operator, type, fixed, flipped)) return [];
+  if (fixed === undefined || !isEquality(place, by, type, fixed)) return [];
   return [{ item, column, count: 1, of: undefined }];
 }
 
@@ -260,25 +253,20 @@ function among(
   place: Place,
   side: Node,
   members: readonly Node[],
-  operator: readonly string[],
+  by: Comparison,
 ): readonly Bound[] {
   const found = columnIn(place, side);
   if (found === undefined) return [];
   const fits = members.every((member) => {
     const type = fixedType(place, member);
-    return type !== undefined && isEquality(place, operator, found.type, type);
+    return type !== undefined && isEquality(place, by, found.type, type);
   });
   return fits ? [{ ...found, count: members.length, of: undefined }] : [];
 }
 
 /** `column = ANY (ARRAY[value, …])`, `column = ANY ('{…}')`. */
-function amongArray(
-  place: Place,
-  side: Node,
-  array: Node,
-  operator: readonly string[],
-): readonly Bound[] {
-  if ('A_ArrayExpr' in array) return among(place, side, array.A_ArrayExpr.elements ?? [], operator);
+function amongArray(place: Place, side: Node, array: Node, by: Comparison): readonly Bound[] {
+  if ('A_ArrayExpr' in array) return among(place, side, array.A_ArrayExpr.elements ?? [], by);
   const found = columnIn(place, side);
   const text = literalText(array);
   const type = fixedType(place, array);
@@ -288,9 +276,7 @@ function amongArray(
   const element = type === unknownType ? unknownType : (info?.elementOid ?? 0);
   // Commas inside of an element only make it seem to be more of them.
   const count = text.split(',').length;
-  return isEquality(place, operator, found.type, element)
-    ? [{ ...found, count, of: undefined }]
-    : [];
+  return isEquality(place, by, found.type, element) ? [{ ...found, count, of: undefined }] : [];
 }
 
 /** `column BETWEEN 1 AND 3`, for whole numbers. */
@@ -305,8 +291,8 @@ function inRange(place: Place, { lexpr, rexpr }: A_Expr): readonly Bound[] {
   readLiteral(place.walk);
   const [from = Number.NaN, to = Number.NaN] = limits;
   const comparable =
-    isBuiltin(place, ['>='], found.type, int4Type) &&
-    isBuiltin(place, ['<='], found.type, int4Type);
+    isBuiltin(place, { operator: ['>='] }, found.type, int4Type) &&
+    isBuiltin(place, { operator: ['<='] }, found.type, int4Type);
   if (!comparable || !Number.isSafeInteger(to - from)) return [];
   return [{ ...found, count: Math.max(0, to - from + 1), of: undefined }];
 }
@@ -319,7 +305,7 @@ function bySubquery(place: Place, node: SubLink): readonly Bound[] {
   if (found === undefined) return [];
   const type = onlyColumn(place, subselect);
   const operator = operName === undefined ? ['='] : namesOf(operName);
-  if (type === undefined || !isEquality(place, operator, found.type, type)) return [];
+  if (type === undefined || !isEquality(place, { operator }, found.type, type)) return [];
   return [{ ...found, count: subqueryRows(place, subselect), of: undefined }];
 }
 
@@ -395,23 +381,12 @@ function isAlone({ walk, scope }: Place, node: Node | undefined): boolean {
  * Whether the operator in view is the server's own equality of the column's type: one that would
  * convert the column first can find several of its values equal.
  */
-function isEquality(
-  place: Place,
-  operator: readonly string[],
-  column: Oid,
-  other: Oid,
-  flipped = false,
-): boolean {
-  return operator.at(-1) === '=' && isBuiltin(place, operator, column, other, flipped);
+function isEquality(place: Place, by: Comparison, column: Oid, other: Oid): boolean {
+  return by.operator.at(-1) === '=' && isBuiltin(place, by, column, other);
 }
 
-function isBuiltin(
-  { walk }: Place,
-  operator: readonly string[],
-  column: Oid,
-  other: Oid,
-  flipped = false,
-): boolean {
+function isBuiltin({ walk }: Place, by: Comparison, column: Oid, other: Oid): boolean {
+  const { operator, flipped = false } = by;
   const all = operatorsNamed(walk, operator);
   const [left, right] = flipped ? [other, column] : [column, other];
   const chosen = chooseOperators(walk, all, left, right);

@@ -102,7 +102,7 @@ function labelled(walk: Walk, relation: Relation, name: string, type: Oid): Valu
   if (walk.env.masks.empty) return clean(type);
   const found = new Set<string>();
   const own = collectMasks(walk, relation, name, found);
-  collectReferenced(walk, relation, name, found, new Set());
+  collectReferenced(walk, relation, name, { found, seen: new Set() });
   if (found.size === 0) return clean(type);
   const sources = [...found].sort();
   const direct = own ?? (sources.length === 1 ? sources[0] : undefined);
@@ -147,8 +147,7 @@ function collectReferenced(
   walk: Walk,
   relation: Relation,
   name: string,
-  found: Set<string>,
-  seen: Set<string>,
+  { found, seen }: { readonly found: Set<string>; readonly seen: Set<string> },
 ): void {
   const at = relation.columns.find((column) => column.name === name)?.attnum ?? 0;
   for (const key of relation.foreignKeys) {
@@ -161,7 +160,7 @@ function collectReferenced(
     if (column === undefined || seen.has(mark)) continue;
     seen.add(mark);
     collectMasks(walk, target, column.name, found);
-    collectReferenced(walk, target, column.name, found, seen);
+    collectReferenced(walk, target, column.name, { found, seen });
   }
 }
 

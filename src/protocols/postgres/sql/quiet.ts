@@ -7,24 +7,26 @@ import type { CastInfo, Catalogue, FunctionInfo, Oid } from './catalogue.ts';
 import { categoryOf } from './resolve-types.ts';
 
 /** Functions of `pg_catalog`, with all of their overloads. */
-const functions: ReadonlySet<string> = new Set([
-  ...['lower', 'upper', 'initcap', 'length', 'char_length', 'character_length', 'octet_length'],
-  ...['bit_length', 'substr', 'substring', 'left', 'right', 'reverse', 'repeat', 'replace'],
-  ...['translate', 'btrim', 'ltrim', 'rtrim', 'lpad', 'rpad', 'overlay', 'position', 'strpos'],
-  ...['split_part', 'starts_with', 'concat', 'concat_ws', 'quote_literal', 'quote_nullable'],
-  ...['ascii', 'md5', 'sha224', 'sha256', 'sha384', 'sha512', 'hashtext', 'hashtextextended'],
-  ...['textcat', 'textanycat', 'anytextcat', 'text', 'varchar', 'bpchar', 'name', 'pg_column_size'],
-  ...['count', 'min', 'max', 'string_agg', 'array_agg', 'json_agg', 'jsonb_agg', 'any_value'],
-  ...['first_value', 'last_value', 'nth_value', 'lag', 'lead', 'mode', 'array_append'],
-  ...['array_prepend', 'array_cat', 'array_to_string', 'unnest', 'cardinality', 'array_length'],
-  ...['to_json', 'to_jsonb', 'row_to_json', 'array_to_json', 'json_build_array'],
-  ...['jsonb_build_array', 'num_nulls', 'num_nonnulls', 'textlike', 'textnlike'],
-]);
+const functions: ReadonlySet<string> = new Set(
+  [
+    ['lower', 'upper', 'initcap', 'length', 'char_length', 'character_length', 'octet_length'],
+    ['bit_length', 'substr', 'substring', 'left', 'right', 'reverse', 'repeat', 'replace'],
+    ['translate', 'btrim', 'ltrim', 'rtrim', 'lpad', 'rpad', 'overlay', 'position', 'strpos'],
+    ['split_part', 'starts_with', 'concat', 'concat_ws', 'quote_literal', 'quote_nullable'],
+    ['ascii', 'md5', 'sha224', 'sha256', 'sha384', 'sha512', 'hashtext', 'hashtextextended'],
+    ['textcat', 'textanycat', 'anytextcat', 'text', 'varchar', 'bpchar', 'name', 'pg_column_size'],
+    ['count', 'min', 'max', 'string_agg', 'array_agg', 'json_agg', 'jsonb_agg', 'any_value'],
+    ['first_value', 'last_value', 'nth_value', 'lag', 'lead', 'mode', 'array_append'],
+    ['array_prepend', 'array_cat', 'array_to_string', 'unnest', 'cardinality', 'array_length'],
+    ['to_json', 'to_jsonb', 'row_to_json', 'array_to_json', 'json_build_array'],
+    ['jsonb_build_array', 'num_nulls', 'num_nonnulls', 'textlike', 'textnlike'],
+  ].flat(),
+);
 
 /** Operators of `pg_catalog` that only compare. */
-export const comparisons: ReadonlySet<string> = new Set([
-  ...['=', '<>', '<', '<=', '>', '>=', '~~', '!~~', '~~*', '!~~*', '~', '~*', '!~', '!~*', '^@'],
-]);
+export const comparisons: ReadonlySet<string> = new Set(
+  '= <> < <= > >= ~~ !~~ ~~* !~~* ~ ~* !~ !~* ^@'.split(' '),
+);
 
 /** Whether a call cannot print its arguments in an error. */
 export function isQuietCall(info: FunctionInfo): boolean {

@@ -13,7 +13,7 @@ import type {
 } from 'libpg-query';
 import { queryRowsMax, rowsMax, unbounded } from './bounds.ts';
 import { castTo } from './calls.ts';
-import type { Relation, WriteEvent } from './catalogue.ts';
+import type { Relation } from './catalogue.ts';
 import { plainTruth } from './fold.ts';
 import { fromClause, rowItem } from './from.ts';
 import { tableColumns, viewColumns } from './labels.ts';
@@ -44,6 +44,14 @@ type Assigned = Map<string, Value>;
 interface Target {
   readonly relation: Relation | undefined;
   readonly item: Item;
+  /** As the statement has it. */
+  readonly name: string;
+}
+
+/** A target, and what was written to it so far. */
+interface Writing {
+  readonly target: Target;
+  readonly assigned: Assigned;
 }
 
 /** A statement in WITH, in a rule or in a function: a query, or a write. */
@@ -64,48 +72,51 @@ export function statement(walk: Walk, node: Node, scope: Scope): readonly Column
 function targetOf(walk: Walk, name: RangeVar | undefined): Target {
   if (name === undefined) {
     walk.facts.partial('a write without a target');
-    return { relation: undefined, item: openItem('') };
+    return { relation: undefined, item: openItem(''), name: '?' };
   }
   const relation = relationNamed(walk, name);
+  const given = writtenName(name);
   if (relation === undefined) {
-    walk.facts.object('table', writtenName(name), 'write');
-    walk.facts.partial(`relation ${writtenName(name)} is not in the catalogue`);
-    return { relation, item: openItem(name.alias?.aliasname ?? name.relname ?? '') };
+    walk.facts.object('table', given, 'write');
+    walk.facts.partial(`relation ${given} is not in the catalogue`);
+    const item = openItem(name.alias?.aliasname ?? name.relname ?? '');
+    return { relation, item, name: given };
   }
   const columns =
     relation.kind === 'view' ? viewColumns(walk, relation) : tableColumns(walk, relation);
   if (columns === undefined) walk.facts.partial(`view ${relation.name} cannot be followed`);
-  return { relation, item: itemOf(walk, relation, columns, name) };
+  return { relation, item: itemOf(walk, relation, columns, name), name: given };
 }
 
 function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] | undefined {
   const scope = node.withClause === undefined ? outer : withClause(walk, node.withClause, outer);
   const target = targetOf(walk, node.relation);
   const names = insertedNames(walk, node, target);
-  const assigned: Assigned = new Map();
+  const writing: Writing = { target, assigned: new Map() };
   const source = node.selectStmt;
   if (source !== undefined) {
     const columns =
       'SelectStmt' in source ? openQuery(walk, source.SelectStmt, nested(scope)) : undefined;
     if (columns === undefined) {
       walk.facts.partial('what is inserted is not known');
-      for (const name of names) assign(walk, target, assigned, name, unknownValue);
+      for (const name of names) assign(walk, writing, name, unknownValue);
     }
     if (columns !== undefined && columns.length > names.length && target.relation !== undefined) {
       walk.facts.partial('more is inserted than there are columns');
     }
     for (const [at, column] of (columns ?? []).entries()) {
-      assign(walk, target, assigned, names[at] ?? '?', column.value);
+      assign(walk, writing, names[at] ?? '?', column.value);
     }
   }
-  done(walk, node.relation, target, 'insert', {
+  done(walk, target, {
+    event: 'insert',
     all: false,
-    columns: [...assigned.keys()],
+    columns: [...writing.assigned.keys()],
     defaults: true,
   });
   const conflict = node.onConflictClause;
   if (conflict?.action === 'ONCONFLICT_UPDATE' || conflict?.infer !== undefined) {
-    const excluded = rowItem('excluded', written(target, assigned));
+    const excluded = rowItem('excluded', written(writing));
     const inside = withSources(scope, bothItems(target.item, excluded));
     for (const element of conflict.infer?.indexElems ?? []) {
       if ('IndexElem' in element && element.IndexElem.expr !== undefined) {
@@ -115,10 +126,11 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
     const condition = conflict.infer?.whereClause;
     if (condition !== undefined) walk.entries.expression(walk, condition, inside);
     if (conflict.action === 'ONCONFLICT_UPDATE') {
-      setColumns(walk, conflict.targetList ?? [], target, assigned, inside);
+      setColumns(walk, conflict.targetList ?? [], writing, inside);
       filter(walk, conflict.whereClause, inside);
       const given = source !== undefined && 'SelectStmt' in source ? source.SelectStmt : undefined;
-      done(walk, node.relation, target, 'update', {
+      done(walk, target, {
+        event: 'update',
         all: false,
         rows: given === undefined || walk.expansion > 0 ? unbounded : queryRowsMax(walk, given),
         columns: [...targetNames(conflict.targetList)],
@@ -126,7 +138,7 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
       });
     }
   }
-  return returning(walk, node.returningClause, { target, assigned, from: noSources }, scope);
+  return returning(walk, node.returningClause, { ...writing, from: noSources }, scope);
 }
 
 /** The columns that are given values, in order. */
@@ -154,15 +166,16 @@ function update(walk: Walk, node: UpdateStmt, outer: Scope): readonly Column[] |
   const target = targetOf(walk, node.relation);
   const from = fromClause(walk, node.fromClause ?? [], scope);
   const inside = withSources(scope, beside(sourcesOf(target.item), from));
-  const assigned: Assigned = new Map();
-  setColumns(walk, node.targetList ?? [], target, assigned, inside);
+  const writing: Writing = { target, assigned: new Map() };
+  setColumns(walk, node.targetList ?? [], writing, inside);
   filter(walk, node.whereClause, inside);
-  done(walk, node.relation, target, 'update', {
+  done(walk, target, {
+    event: 'update',
     ...selected(walk, target, [node.whereClause], { scope: inside, from: node.fromClause }),
     columns: [...targetNames(node.targetList)],
     defaults: takesDefault(node.targetList),
   });
-  return returning(walk, node.returningClause, { target, assigned, from }, scope);
+  return returning(walk, node.returningClause, { ...writing, from }, scope);
 }
 
 function remove(walk: Walk, node: DeleteStmt, outer: Scope): readonly Column[] | undefined {
@@ -171,13 +184,14 @@ function remove(walk: Walk, node: DeleteStmt, outer: Scope): readonly Column[] |
   const using = fromClause(walk, node.usingClause ?? [], scope);
   const inside = withSources(scope, beside(sourcesOf(target.item), using));
   filter(walk, node.whereClause, inside);
-  done(walk, node.relation, target, 'delete', {
+  done(walk, target, {
+    event: 'delete',
     ...selected(walk, target, [node.whereClause], { scope: inside, from: node.usingClause }),
     columns: undefined,
     defaults: false,
   });
-  const assigned: Assigned = new Map();
-  return returning(walk, node.returningClause, { target, assigned, from: using }, scope);
+  const writing: Writing = { target, assigned: new Map() };
+  return returning(walk, node.returningClause, { ...writing, from: using }, scope);
 }
 
 function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | undefined {
@@ -188,7 +202,7 @@ function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | u
   const inside = withSources(scope, beside(sourcesOf(target.item), source));
   filter(walk, node.joinCondition, inside);
   const everyRow = isEveryRow(walk, node.joinCondition, target);
-  const assigned: Assigned = new Map();
+  const writing: Writing = { target, assigned: new Map() };
   for (const one of node.mergeWhenClauses ?? []) {
     if (!('MergeWhenClause' in one)) {
       walk.facts.partial(`${kindOf(one)} in MERGE is not analysed`);
@@ -203,33 +217,24 @@ function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | u
     const rows = all ? unbounded : rowsMax(walk, target, conditions, { scope: inside, from });
     const columns = [...targetNames(targetList)];
     if (commandType === 'CMD_UPDATE') {
-      setColumns(walk, targetList ?? [], target, assigned, inside);
-      done(walk, node.relation, target, 'update', {
+      setColumns(walk, targetList ?? [], writing, inside);
+      done(walk, target, {
+        event: 'update',
         all,
         rows,
         columns,
         defaults: takesDefault(targetList),
       });
     } else if (commandType === 'CMD_DELETE') {
-      done(walk, node.relation, target, 'delete', {
-        all,
-        rows,
-        columns: undefined,
-        defaults: false,
-      });
+      done(walk, target, { event: 'delete', all, rows, columns: undefined, defaults: false });
     } else if (commandType === 'CMD_INSERT') {
       const names =
         columns.length > 0 ? columns : (target.relation?.columns.map((c) => c.name) ?? []);
       for (const [at, value] of (values ?? []).entries()) {
-        assign(
-          walk,
-          target,
-          assigned,
-          names[at] ?? '?',
-          walk.entries.expression(walk, value, inside),
-        );
+        assign(walk, writing, names[at] ?? '?', walk.entries.expression(walk, value, inside));
       }
-      done(walk, node.relation, target, 'insert', {
+      done(walk, target, {
+        event: 'insert',
         all: false,
         columns: names.slice(0, values?.length ?? 0),
         defaults: true,
@@ -241,7 +246,7 @@ function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | u
   return returning(
     walk,
     node.returningClause,
-    { target, assigned, from: source, fromFirst: true },
+    { ...writing, from: source, fromFirst: true },
     scope,
   );
 }
@@ -260,19 +265,12 @@ function takesDefault(nodes: readonly Node[] | undefined): boolean {
 }
 
 /** Notes the write, with everything that it sets off. */
-function done(
-  walk: Walk,
-  name: RangeVar | undefined,
-  target: Target,
-  event: WriteEvent,
-  how: Omit<WriteKind, 'event'>,
-): void {
-  if (target.relation !== undefined) writeRelation(walk, target.relation, { event, ...how });
-  else {
-    const all = how.all && (event === 'update' || event === 'delete');
-    walk.facts.effect(all ? `${event}-all` : event);
-    walk.facts.object('table', name === undefined ? '?' : writtenName(name), 'write');
-  }
+function done(walk: Walk, { relation, name }: Target, kind: WriteKind): void {
+  if (relation !== undefined) return writeRelation(walk, relation, kind);
+  const { event } = kind;
+  const all = kind.all && (event === 'update' || event === 'delete');
+  walk.facts.effect(all ? `${event}-all` : event);
+  walk.facts.object('table', name, 'write');
 }
 
 function filter(walk: Walk, condition: Node | undefined, scope: Scope): void {
@@ -311,13 +309,7 @@ function isEveryRow(walk: Walk, condition: Node | undefined, target: Target): bo
 }
 
 /** `SET column = …`, which may be `SET (a, b) = (…)` or `SET field[1] = …`. */
-function setColumns(
-  walk: Walk,
-  nodes: readonly Node[],
-  target: Target,
-  assigned: Assigned,
-  scope: Scope,
-): void {
+function setColumns(walk: Walk, nodes: readonly Node[], writing: Writing, scope: Scope): void {
   for (const node of nodes) {
     if (!('ResTarget' in node)) {
       walk.facts.partial(`${kindOf(node)} in SET is not analysed`);
@@ -333,7 +325,7 @@ function setColumns(
     }
     if (indirection.length > 0)
       value = retyped({ ...value, fields: undefined, direct: undefined }, 0);
-    assign(walk, target, assigned, name, value);
+    assign(walk, writing, name, value);
   }
 }
 
@@ -345,7 +337,7 @@ function subscript(walk: Walk, step: Node, scope: Scope): void {
 }
 
 /** Gives a column a value: what it carries is copied there. */
-function assign(walk: Walk, target: Target, assigned: Assigned, name: string, value: Value): void {
+function assign(walk: Walk, { target, assigned }: Writing, name: string, value: Value): void {
   const column = target.item.columns.find((one) => one.name === name);
   if (column === undefined && target.relation !== undefined) {
     walk.facts.partial(`column ${name} of ${target.relation.name} is not known`);
@@ -372,7 +364,7 @@ function checkAssignment(walk: Walk, value: Value, target: number): void {
 }
 
 /** The target's columns as they are after the write: by their labels, and by what was written. */
-function written(target: Target, assigned: Assigned): readonly Column[] {
+function written({ target, assigned }: Writing): readonly Column[] {
   return target.item.columns.map(({ name, value }) => {
     const given = assigned.get(name);
     return { name, value: given === undefined ? value : withTaint(value, [given]) };
@@ -384,9 +376,7 @@ function bothItems(target: Item, other: Item): Sources {
 }
 
 /** What RETURNING can see. */
-interface Returned {
-  readonly target: Target;
-  readonly assigned: Assigned;
+interface Returned extends Writing {
   readonly from: Sources;
   /** MERGE shows its source before its target. */
   readonly fromFirst?: boolean;
@@ -399,7 +389,7 @@ function returning(
   scope: Scope,
 ): readonly Column[] | undefined {
   if (clause === undefined) return [];
-  const now: Item = { ...target.item, columns: written(target, assigned) };
+  const now: Item = { ...target.item, columns: written({ target, assigned }) };
   const item: Item = {
     ...now,
     row: { ...withTaint(target.item.row, [...assigned.values()]), fields: now.columns },
