@@ -186,7 +186,8 @@ const equality: readonly Node[] = [{ String: { sval: '=' } }];
 
 function caseExpression(walk: Walk, node: CaseExpr, scope: Scope): Value {
   const inner = (one: Node): Value => walk.entries.expression(walk, one, scope);
-  const subject = node.arg === undefined ? undefined : inner(node.arg);
+  // A literal in this place is a text, whatever it is compared with.
+  const subject = node.arg === undefined ? undefined : settledType(inner(node.arg));
   const conditions: Value[] = subject === undefined ? [] : [subject];
   const results: Value[] = [];
   for (const when of node.args ?? []) {
@@ -208,6 +209,10 @@ function caseExpression(walk: Walk, node: CaseExpr, scope: Scope): Value {
   const all = derived(value.type, [value, ...conditions]);
   const controlled = conditions.some((one) => one.unknown || one.sources.length > 0);
   return controlled ? all : value;
+}
+
+function settledType(value: Value): Value {
+  return value.type === unknownType ? retyped(value, textType) : value;
 }
 
 /**

@@ -33,7 +33,7 @@ import { targetColumns } from './targets.ts';
 import { traitsOf } from './traits.ts';
 import { unknownType } from './type-oids.ts';
 import { kindOf } from './tree.ts';
-import { type Column, retyped, unknownValue, type Value, withTaint } from './values.ts';
+import { type Column, retyped, settled, unknownValue, type Value, withTaint } from './values.ts';
 import { deeper, readLiteral, spend, type Walk } from './walk.ts';
 import { withClause } from './with.ts';
 import { type WriteKind, writeRelation } from './write-effects.ts';
@@ -407,5 +407,6 @@ function returning(
     .filter((name) => !taken.has(name))
     .map((alias): Item => ({ ...item, alias, schema: undefined }));
   const sources: Sources = { ...shown, items: [...shown.items, ...extra] };
-  return targetColumns(walk, clause.exprs ?? [], withSources(scope, sources));
+  const columns = targetColumns(walk, clause.exprs ?? [], withSources(scope, sources));
+  return columns === undefined ? undefined : settled(columns);
 }
