@@ -4,11 +4,13 @@
  */
 import type { CellKind } from '../src/core/masking.ts';
 
-/** Cells side by side in one buffer, as a protocol's read buffer has them. */
+/** Cells in one buffer, each behind its length, as PostgreSQL's rows have them. */
 export interface Cells {
   readonly bytes: Uint8Array;
-  /** Where each cell starts, and the end of the last. */
+  /** Bytes of all cells, without what is between them. */
+  readonly cellBytes: number;
   readonly starts: Int32Array;
+  readonly ends: Int32Array;
   readonly columns: readonly string[];
   /** By column. */
   readonly kinds: readonly CellKind[];
@@ -149,25 +151,38 @@ const TABLES: readonly (readonly Column[])[] = [
 export function makeCells(size: number, seed: number): Cells {
   const pick = generator(seed);
   const columns = TABLES.flat();
-  const parts: string[] = [];
-  const starts: number[] = [0];
+  const out = Buffer.alloc(2 * size + 4_096);
+  const starts: number[] = [];
+  const ends: number[] = [];
   const columnOf: number[] = [];
-  let length = 0;
-  while (length < size) {
+  let at = 0;
+  let cellBytes = 0;
+  while (cellBytes < size) {
     const shape = TABLES[pick(TABLES.length)] ?? [];
+    // DataRow: 'D', length, count of columns.
+    const row = at;
+    at += 7;
     for (const column of shape) {
       const isText = column.kind === 'text';
       const make = isText && pick(14) === 0 ? SENSITIVE[pick(SENSITIVE.length)] : column.make;
       const text = make?.(pick) ?? '';
-      parts.push(text);
-      length += text.length;
-      starts.push(length);
+      out.writeInt32BE(text.length, at);
+      at += 4;
+      starts.push(at);
+      at += out.write(text, at, 'latin1');
+      ends.push(at);
       columnOf.push(columns.indexOf(column));
+      cellBytes += text.length;
     }
+    out.write('D', row, 'latin1');
+    out.writeInt32BE(at - row - 1, row + 1);
+    out.writeInt16BE(shape.length, row + 5);
   }
   return {
-    bytes: new TextEncoder().encode(parts.join('')),
+    bytes: new Uint8Array(out.subarray(0, at)),
+    cellBytes,
     starts: Int32Array.from(starts),
+    ends: Int32Array.from(ends),
     columns: columns.map(({ name }) => name),
     kinds: columns.map(({ kind }) => kind),
     columnOf: Uint8Array.from(columnOf),

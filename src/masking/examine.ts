@@ -137,6 +137,8 @@ export class Examiner {
 
   /** Asks whether the whole value is what its name says. */
   #examineWhole(bytes: Uint8Array, start: number, end: number, hint: number): boolean {
+    const hints = this.plan.hints(hint);
+    if (hints.hints.length === 0) return false;
     let from = start;
     let to = end;
     while (from < to && (classOf(bytes, from) & isSpace) !== 0) from += 1;
@@ -144,7 +146,7 @@ export class Examiner {
     const { scan } = this.#finder;
     scan.reset(bytes, from, to, hint);
     const place = { start: from, end: to, isSure: true };
-    const kind = valueKind(scan, this.plan.hints(hint), place, this.#finder.tokens);
+    const kind = valueKind(scan, hints, place, this.#finder.tokens);
     if (kind < 0) return false;
     this.count = 1;
     this.isWhole = true;

@@ -18,7 +18,7 @@ import { findColons, findIpv4 } from './network.ts';
 import { findNameBefore, findNamesInRow } from './people.ts';
 import { findPattern } from './patterns.ts';
 import { PhoneFinder } from './phone.ts';
-import { countKey, indexOf, type Plan, type ShapeEntry } from './plan.ts';
+import { indexOf, type Plan, type ShapeEntry } from './plan.ts';
 import { Scan } from './scan.ts';
 import { matchShape } from './shape.ts';
 import { TokenFinder } from './tokens.ts';
@@ -180,7 +180,7 @@ export class Finder {
   #isBareNumber(): boolean {
     const { bytes, start, end, plan } = this.scan;
     const length = end - start;
-    if (length > 19 || plan.byCount.free[countKey(length, length)] !== undefined) return false;
+    if (plan.bareDigits[length] !== 0) return false;
     for (let at = start; at < end; at += 1) if ((classOf(bytes, at) & isDigit) === 0) return false;
     return bytes[start] !== 48;
   }

@@ -10,7 +10,14 @@ import { followPhrases, keyEndings, type NameHints, hintsOfName, noHints } from 
 import { anchor, type KernelOptions } from './kernel/kernel.ts';
 import { type CompiledPattern, isColumnOf } from './patterns.ts';
 import { personPhrases, placePhrases } from './people.ts';
-import { type Beginning, beginningsOf, compileShape, leadOf, type Shape } from './shape.ts';
+import {
+  type Beginning,
+  beginningsOf,
+  compileShape,
+  leadOf,
+  matchShape,
+  type Shape,
+} from './shape.ts';
 
 /** A shape, and whose it is. */
 export interface ShapeEntry {
@@ -67,6 +74,8 @@ export class Plan {
     readonly digits: readonly ShapeEntry[];
     readonly long: readonly ShapeEntry[];
   };
+  /** By length: whether digits alone can be something that needs no name. */
+  readonly bareDigits: Uint8Array;
   /** Every shape of a detector, for values whose name is known. */
   readonly shapes: readonly (readonly ShapeEntry[])[];
   readonly kernel: KernelOptions;
@@ -104,6 +113,7 @@ export class Plan {
       near: countTable(groups.filter(({ needsName }) => needsName)),
     };
     this.byWord = words.entries;
+    this.bareDigits = bareDigitsOf(groups.filter(({ needsName }) => !needsName));
     this.kernel = this.#kernelOptions(words.beginnings, asTokens);
   }
 
@@ -277,6 +287,19 @@ function countTable(entries: readonly ShapeEntry[]): CountTable {
     }
   }
   return table;
+}
+
+function bareDigitsOf(entries: readonly ShapeEntry[]): Uint8Array {
+  const lengths = new Uint8Array(COUNT_MAX);
+  for (let length = 1; length < COUNT_MAX; length += 1) {
+    for (const digit of '123456789') {
+      const number = ascii(digit.repeat(length));
+      if (entries.some(({ shape }) => matchShape(shape, number, 0, length) === length)) {
+        lengths[length] = 1;
+      }
+    }
+  }
+  return lengths;
 }
 
 function sameHints(a: NameHints, b: NameHints): boolean {
