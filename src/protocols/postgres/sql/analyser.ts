@@ -190,7 +190,7 @@ class Analyser implements RunningAnalyser {
 
   /** Labels of tables' columns, the same for all statements under one catalogue and one policy. */
   #labelsOf({ state, masks }: Parts): Map<Oid, readonly Column[]> {
-    const key = `${state.catalogue.version} ${masks.version}`;
+    const key = JSON.stringify([state.catalogue.version, masks.version, ...state.searchPath]);
     const known = this.#labels.get(key);
     if (known !== undefined) return known;
     const labels = new Map<Oid, readonly Column[]>();
@@ -296,8 +296,9 @@ function built(walk: Walk, tree: Node, text: string, scope: Scope): SqlStatement
 }
 
 function outputColumn({ name, value }: Column): OutputColumn {
-  const { sources, direct, unknown } = value;
-  return { name, sources, direct: sources.length === 0 ? undefined : direct, unknown };
+  const { sources, direct, unknown, type: typeOid } = value;
+  const own = sources.length === 0 ? undefined : direct;
+  return { name, sources, direct: own, unknown, typeOid };
 }
 
 /** The same for statements of one shape, whatever their literals. */

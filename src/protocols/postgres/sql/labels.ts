@@ -29,9 +29,9 @@ export function tableColumns(walk: Walk, relation: Relation): readonly Column[] 
   const { labels, pending } = walk.env;
   const known = labels.get(relation.oid);
   if (known !== undefined) return known;
-  const before = pending.size;
   const columns = computeColumns(walk, relation);
-  if (pending.size === before) labels.set(relation.oid, columns);
+  // While a text is missing that it was computed from, it is not what it will be.
+  if (pending.size === 0) labels.set(relation.oid, columns);
   return columns;
 }
 

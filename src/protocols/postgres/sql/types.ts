@@ -31,6 +31,8 @@ export interface OutputColumn {
   readonly direct: string | undefined;
   /** True when nothing could be decided: treat as derived from every masked column. */
   readonly unknown: boolean;
+  /** Its type, as the analyser resolved it; 0 when it did not. */
+  readonly typeOid?: number;
 }
 
 /** What the session will be after the statement, once the server confirms it. */
