@@ -68,6 +68,8 @@ export interface TestGateway {
   /** Everything that the process wrote to its log. */
   log(): string;
   kill(signal: NodeJS.Signals): Promise<void>;
+  /** The exit status, once the process has ended by itself. */
+  readonly exitCode: number | null;
   /** Stops the process and removes its home, unless the home was given. */
   stop(): Promise<void>;
 }
@@ -102,7 +104,16 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
   );
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log += chunk.toString('utf8')));
-  const ready = await waitUntilReady(child, () => log);
+  const cleanUp = async (): Promise<void> => {
+    if (options.issuers === undefined) {
+      await Promise.all([issuers.workloads.stop(), issuers.people.stop()]);
+    }
+    if (options.home === undefined) rmSync(home, { recursive: true, force: true });
+  };
+  const ready = await waitUntilReady(child, () => log).catch(async (error: unknown) => {
+    await cleanUp();
+    throw error;
+  });
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const mintJob = (subject: string, claims: Readonly<Record<string, unknown>> = {}) =>
     issuers.workloads.mint(
@@ -137,12 +148,12 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
     },
     log: () => log,
     kill: stopProcess,
+    get exitCode() {
+      return child.exitCode;
+    },
     async stop() {
       await stopProcess('SIGTERM');
-      if (options.issuers === undefined) {
-        await Promise.all([issuers.workloads.stop(), issuers.people.stop()]);
-      }
-      if (options.home === undefined) rmSync(home, { recursive: true, force: true });
+      await cleanUp();
     },
   };
 }
