@@ -1,0 +1,38 @@
+/**
+ * Debian's psycopg 2, psycopg 3 and pgjdbc: pipelines, server-side cursors, COPY, binary values,
+ * prepared statements and cancel, directly and through the gateway, print the same lines.
+ */
+import assert from 'node:assert/strict';
+import { after, before, describe, it } from 'node:test';
+import { drive, drivers } from '../conformance/postgres/drivers.ts';
+import { allowEverything, startGateway, type TestGateway } from '../support/gateway.ts';
+import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+
+describe('drivers', () => {
+  let server: TestPostgres;
+  let gateway: TestGateway;
+  before(async () => {
+    server = await startPostgres({ version: 15 });
+    gateway = await startGateway({
+      targets: [{ name: 'drivers', host: server.host, port: server.port, accounts: ['*'] }],
+      policies: { 'policy.yaml': allowEverything },
+    });
+  });
+  after(async () => {
+    await gateway.stop();
+    await server.stop();
+  });
+
+  for (const driver of drivers) {
+    it(`${driver.name} sees no difference`, async () => {
+      const direct = await drive(driver, { port: server.port, user: 'postgres', password: 'none' });
+      const through = await drive(driver, {
+        port: gateway.port,
+        user: 'postgres@drivers',
+        password: gateway.credential,
+      });
+      assert.ok(direct.split('\n').length > 5, direct);
+      assert.equal(through, direct);
+    });
+  }
+});
