@@ -145,7 +145,7 @@ export class Examiner {
     while (to > from && (classOf(bytes, to - 1) & isSpace) !== 0) to -= 1;
     const { scan } = this.#finder;
     scan.reset(bytes, from, to, hint);
-    const place = { start: from, end: to, isSure: true };
+    const place = { start: from, end: to, isSure: true, isColumn: true };
     const kind = valueKind(scan, hints, place, this.#finder.tokens);
     if (kind < 0) return false;
     this.count = 1;

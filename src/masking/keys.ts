@@ -94,7 +94,7 @@ export class KeyFinder {
       value,
       hints.hints.map(({ detector }) => detector),
     )) {
-      const place = { start: value.start, end, isSure: value.isQuoted };
+      const place = { start: value.start, end, isSure: value.isQuoted, isColumn: false };
       const kind = valueKind(scan, hints, place, tokens);
       if (kind < 0) continue;
       const isWeak = hints.hints.some(({ detector, weak }) => detector === kind && weak);

@@ -3,7 +3,7 @@
  * shapes fit a token of so many characters and digits, which words start something.
  */
 import { ascii } from './bytes.ts';
-import type { Detector } from './detectors/detector.ts';
+import type { Detector, Recogniser } from './detectors/detector.ts';
 import { ibanCountries } from './detectors/financial.ts';
 import { detectors } from './detectors/table.ts';
 import { followPhrases, keyEndings, type NameHints, hintsOfName, noHints } from './dictionary.ts';
@@ -48,6 +48,15 @@ const COUNT_MAX = 64;
 /** Beginnings that make a shape findable by them; with more it is found as a token. */
 const BEGINNINGS_MAX = 160;
 const HINTS_MAX = 8_192;
+/** Recognisers whose values are found without a key. */
+const ANCHORED: ReadonlySet<Recogniser> = new Set([
+  'email',
+  'phone',
+  'ip',
+  'mac',
+  'private-key',
+  'anything',
+]);
 /** Digits in a group, and characters in a token, that are worth a look. */
 const DIGITS_MIN = 6;
 const CARD_DIGITS_MIN = 12;
@@ -191,11 +200,18 @@ export class Plan {
     }
   }
 
+  /** Whether values of a detector can be told by their key and by nothing else. */
+  #needsKey({ names, recogniser, check }: Detector, index: number): boolean {
+    if (recogniser !== undefined) return !ANCHORED.has(recogniser);
+    if (names === undefined) return false;
+    const isFound = ({ shape }: ShapeEntry): boolean => shape.groupMin >= DIGITS_MIN;
+    return check === undefined || this.shapes[index]?.every(isFound) !== true;
+  }
+
   #kernelOptions(words: readonly Beginning[], tokens: readonly ShapeEntry[]): KernelOptions {
     const kinds: number[] = [];
     const keyed = detectors.some(
-      ({ names, recogniser }, index) =>
-        this.enabled[index] === 1 && (names !== undefined || recogniser === 'url-password'),
+      (detector, index) => this.enabled[index] === 1 && this.#needsKey(detector, index),
     );
     if (this.has('email')) kinds.push(anchor.at);
     if (words.length > 0) kinds.push(anchor.word);

@@ -22,6 +22,8 @@ export interface ValuePlace {
   readonly end: number;
   /** The name covers all of the value: a column or a quoted string, not the next word of prose. */
   readonly isSure: boolean;
+  /** It is a column of its own: then an identifier whose check digits fail is a mistyped one. */
+  readonly isColumn: boolean;
 }
 
 /**
@@ -48,9 +50,10 @@ export function valueKind(
     const fits = scan.plan.shapes[number]?.some(
       ({ shape }) => matchShape(shape, scan.bytes, start, end) === end,
     );
-    // A mistyped card number in a column of cards is still somebody's; an ambiguous name is not
-    // enough for that.
-    if (fits === true && (!weak || tokens.passes(scan, number, start, end))) {
+    // A mistyped card number in a column of cards is still somebody's; an ambiguous name, or a key
+    // in text, is not enough for that.
+    const isTrusted = place.isColumn && !weak;
+    if (fits === true && (isTrusted || tokens.passes(scan, number, start, end))) {
       if (!isZero(scan, start, end)) return number;
     }
     if (detector.recogniser === undefined) continue;

@@ -236,7 +236,10 @@ function findValueAfter(scan: Scan, at: number, detector: number, tokens: TokenF
     while (end < scan.end && ((classOf(scan.bytes, end) & isWord) !== 0 || scan.byte(end) === 45))
       end += 1;
     const hints = { hints: [{ detector, weak: true }], isVersion: false, isSession: false };
-    if (end > start && valueKind(scan, hints, { start, end, isSure: false }, tokens) >= 0) {
+    if (
+      end > start &&
+      valueKind(scan, hints, { start, end, isSure: false, isColumn: false }, tokens) >= 0
+    ) {
       if (/\d/.test(scan.latin1(start, end))) scan.add(start, end, detector, 0.8);
       return;
     }

@@ -122,6 +122,8 @@ export function find(
 ): u32 {
   out = events;
   let seen: u32 = 0;
+  // Only addresses are worth a look for their dots.
+  const dotted = bit(wanted, COLONS);
   // What an earlier text left behind must not look like the end of this one.
   const zero = i8x16.splat(0);
   const after = text + length;
@@ -325,7 +327,7 @@ export function find(
         if (offset >= 64) break;
         if (
           (groupDigits >= digitsMin && !isInside(text, groupStart, base + offset, groupDigits)) ||
-          (groupDots >= 3 && groupDigits >= 4)
+          (dotted && groupDots >= 3 && groupDigits >= 4)
         ) {
           emit(groupStart, DIGITS);
         }
@@ -336,7 +338,7 @@ export function find(
   }
   // What the end of the text closes.
   if (tokenStart >= 0 && tokenIsMixed && length - <u32>tokenStart >= longMin) emit(tokenStart, LONG);
-  if (groupStart >= 0 && (groupDigits >= digitsMin || (groupDots >= 3 && groupDigits >= 4))) {
+  if (groupStart >= 0 && (groupDigits >= digitsMin || (dotted && groupDots >= 3 && groupDigits >= 4))) {
     emit(groupStart, DIGITS);
   }
   return (<u32>((out - events) >> 2) << 3) | seen;

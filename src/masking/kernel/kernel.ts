@@ -94,6 +94,7 @@ export class Kernel {
   readonly #longMin: number;
   /** Whether a look at single bytes can tell that there is no anchor: see `isPlain`. */
   readonly #isSimple: boolean;
+  readonly #plainSteps: Int32Array;
 
   constructor(options: KernelOptions) {
     this.#exports = instantiate();
@@ -101,6 +102,7 @@ export class Kernel {
     this.#text = new Uint8Array(memory, TEXT_AT, WINDOW_BYTES);
     this.events = new Uint32Array(memory, EVENTS_AT, 2 * WINDOW_BYTES);
     this.#wanted = options.kinds.reduce((bits, kind) => bits | (1 << kind), 0);
+    this.#plainSteps = plainStepsOf(options.kinds);
     this.#isSimple = options.kinds.every((kind) => SIMPLE.includes(kind));
     this.#digitsMin = options.digitsMin;
     this.#longMin = options.longMin;
@@ -117,7 +119,7 @@ export class Kernel {
   find(bytes: Uint8Array, start: number, end: number): number {
     const length = end - start;
     const text = this.#text;
-    if (this.#isSimple && length <= SHORT_BYTES && this.#isPlain(bytes, start, end)) {
+    if (this.#isSimple && length <= PLAIN_BYTES && this.#isPlain(bytes, start, end)) {
       this.special = 0;
       return 0;
     }
@@ -154,26 +156,22 @@ export class Kernel {
     }
   }
 
-  /** Whether a short text has no sign that matters and too few digits in any group. */
+  /**
+   * Whether a short text has no sign that matters and too few digits in any group. Without a branch
+   * a byte: the low byte of `counts` counts the digits of a group, the next its dots (an IPv4
+   * address has few digits but three dots), and `limits` makes the top bit of either say too many.
+   */
   #isPlain(bytes: Uint8Array, start: number, end: number): boolean {
-    let digits = 0;
-    let dots = 0;
+    const steps = this.#plainSteps;
+    const limits = 128 - this.#digitsMin + ((128 - 3) << 8);
+    let counts = 0;
+    let seen = 0;
     for (let at = start; at < end; at += 1) {
-      const kind = plainKinds[bytes[at] ?? 0] ?? 0;
-      if (kind === DIGIT) {
-        digits += 1;
-        if (digits >= this.#digitsMin) return false;
-      } else if (kind === OTHER) {
-        digits = 0;
-        dots = 0;
-      } else if (kind === SIGN) return false;
-      else if (kind === DOT) {
-        dots += 1;
-        // An IPv4 address has few digits.
-        if (dots === 3) return false;
-      }
+      const step = steps[bytes[at] ?? 0] ?? 0;
+      counts = (counts + (step & COUNTED)) & (step >>> 16);
+      seen |= step | (counts + limits);
     }
-    return true;
+    return (seen & TOO_MANY) === 0;
   }
 }
 
@@ -185,20 +183,34 @@ const SIMPLE: readonly number[] = [
   anchor.colons,
   anchor.tilde,
 ];
-const SHORT_BYTES = 96;
+const SHORT_BYTES = 64;
+const PLAIN_BYTES = 56;
 const SORTED_BY_HAND = 48;
+/** Parts of the steps of `isPlain`: what is counted, and what ends the count with an alarm. */
+const COUNTED = 0x0101;
+const TOO_MANY = 0x8080;
+const KEEPS = 0xffff << 16;
+const DIGIT = KEEPS | 0x0001;
+const DOT = KEEPS | 0x0100;
+const JOINT = KEEPS;
+const SIGN = 0x0080;
 const OTHER = 0;
-const DIGIT = 1;
-const JOINT = 2;
-const SIGN = 3;
-const DOT = 4;
-const plainKinds: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) => {
-  const character = String.fromCharCode(byte);
-  if (/[0-9]/.test(character)) return DIGIT;
-  if (character === '.') return DOT;
-  if (/[ /()-]/.test(character)) return JOINT;
-  return byte >= 0x80 || byte === 0x1b || /[@%:=~\\]/.test(character) ? SIGN : OTHER;
-});
+
+/** What each byte does to the counts of `isPlain`, when these kinds of anchors are wanted. */
+function plainStepsOf(kinds: readonly number[]): Int32Array {
+  const signs = new Set('\u001b\\');
+  if (kinds.includes(anchor.at)) for (const sign of '@%') signs.add(sign);
+  if (kinds.includes(anchor.key)) for (const sign of ':=') signs.add(sign);
+  if (kinds.includes(anchor.colons)) for (const sign of ':-') signs.add(sign);
+  if (kinds.includes(anchor.tilde)) signs.add('~');
+  return Int32Array.from({ length: 256 }, (_, byte) => {
+    const character = String.fromCharCode(byte);
+    if (byte >= 0x80 || signs.has(character)) return SIGN;
+    if (/[0-9]/.test(character)) return DIGIT;
+    if (character === '.' && kinds.includes(anchor.colons)) return DOT;
+    return /[ ./()-]/.test(character) ? JOINT : OTHER;
+  });
+}
 
 function setBit(table: Uint8Array, bit: number): void {
   table[bit >> 3] = (table[bit >> 3] ?? 0) | (1 << (bit & 7));
