@@ -187,6 +187,8 @@ async function approved(stage: Stage, job: pg.Client): Promise<void> {
   const notices: string[] = [];
   job.on('notice', (notice) => notices.push(notice.message ?? ''));
   const running = job.query('delete from orders');
+  // Awaited below; until then a failure is not to end the process unseen.
+  running.catch(() => undefined);
   const hold = await waitForHold(stage, rita, 'delete from orders');
   say(`the job is told: ${notices[0]}`);
   assert.ok(notices[0]?.includes(hold.id));
