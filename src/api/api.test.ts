@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,7 +31,6 @@ import {
   testTarget,
 } from '../../test/support/identity.ts';
 import { startIssuer, type TestIssuer } from '../../test/support/issuer.ts';
-import { openApiDocument } from './openapi.ts';
 import { routes } from './routes.ts';
 import { type ApiOptions, createApi } from './server.ts';
 import type { ApiServices, HealthCheck, SessionEntry } from './services.ts';
@@ -281,13 +280,6 @@ describe('every route', () => {
       }
     }
     assert.deepEqual(untested, [], 'routes without a test of their refusal: none, and so it stays');
-  });
-
-  it('is in the OpenAPI document (UPDATE_GOLDEN=1 rewrites it)', () => {
-    const file = new URL('../../docs/reference/openapi.json', import.meta.url);
-    const page = `${JSON.stringify(openApiDocument(), null, 2)}\n`;
-    if (process.env['UPDATE_GOLDEN'] === '1') writeFileSync(file, page);
-    assert.equal(readFileSync(file, 'utf8'), page);
   });
 });
 

@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import * as stdnum from 'stdnum';
 import { Detection } from '../detect.ts';
-import { detectorReference, reference } from '../../../tools/detectors.ts';
 import { Plan } from '../plan.ts';
 import { compileShape } from '../shape.ts';
 import { detectors, detectorsNamed, knownDetectors } from './table.ts';
@@ -76,10 +74,6 @@ describe('the table of detectors', () => {
       const named = detection.value(detector.example, column, 'text');
       assert.equal(named[0]?.detector, detector.name, `${detector.name} in ${column}`);
     }
-  });
-
-  it('is what the reference says', () => {
-    assert.equal(readFileSync(reference, 'utf8'), detectorReference());
   });
 });
 

@@ -1,7 +1,7 @@
 /** Writes `docs/reference/events.md` from the catalogue. */
 import { z } from 'zod';
 import { type EventType, eventTypes } from '#core/events.ts';
-import { catalogue } from './catalogue.ts';
+import { catalogue } from '../../src/events/catalogue.ts';
 
 const head = `# Events
 

@@ -1,8 +1,8 @@
 /** Makes the OpenAPI 3.1 document from the table of routes. */
 import { z } from 'zod';
-import type { Access, Route } from './route.ts';
-import { routes } from './routes.ts';
-import { text } from './schemas.ts';
+import type { Access, Route } from '../../src/api/route.ts';
+import { routes } from '../../src/api/routes.ts';
+import { text } from '../../src/api/schemas.ts';
 
 /** RFC 9457. */
 const problem = z

@@ -2,9 +2,15 @@
  * Generates `docs/reference/policy.md` from the tables that the checker itself uses, so that the
  * page cannot say anything else than the code. A test compares the file with this text.
  */
-import { functions } from './functions.ts';
-import { columnUses, effects, type Fields, type InputType, inputs } from './inputs.ts';
-import { type Template, templates } from './templates.ts';
+import { functions } from '../../src/policy/functions.ts';
+import {
+  columnUses,
+  effects,
+  type Fields,
+  type InputType,
+  inputs,
+} from '../../src/policy/inputs.ts';
+import { type Template, templates } from '../../src/policy/templates.ts';
 
 type Rows = readonly (readonly [name: string, meaning: string])[];
 

@@ -2,12 +2,8 @@
  * Writes `docs/reference/detectors.md` from the table of detectors. `node tools/detectors.ts`
  * rewrites the page; a test compares it.
  */
-import { writeFileSync } from 'node:fs';
-import type { Detector } from '../src/masking/detectors/detector.ts';
-import { detectors } from '../src/masking/detectors/table.ts';
-
-/** The page. */
-export const reference: URL = new URL('../docs/reference/detectors.md', import.meta.url);
+import type { Detector } from '../../src/masking/detectors/detector.ts';
+import { detectors } from '../../src/masking/detectors/table.ts';
 
 const INTRODUCTION = `# Detectors
 
@@ -91,5 +87,3 @@ export function detectorReference(): string {
     `${rows(special)}\n`,
   ].join('\n');
 }
-
-if (import.meta.main) writeFileSync(reference, detectorReference());

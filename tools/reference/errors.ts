@@ -1,0 +1,18 @@
+/** Writes `docs/reference/errors.md` from the table of errors. */
+import { errorTable } from '../../src/core/errors.ts';
+
+/** The page. */
+export function errorReference(): string {
+  const rows = Object.entries(errorTable).map(
+    ([code, { text, audience, sqlstate, mysql, http }]) =>
+      `| \`${code}\` | ${text} | ${audience} | ${sqlstate} | ${mysql} | ${http} |`,
+  );
+  return `# Errors
+
+Generated from \`src/core/errors.ts\`. The code is stable; the text is what the other end is told.
+
+| code | text | mistake of | SQLSTATE | MySQL | HTTP |
+| --- | --- | --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
