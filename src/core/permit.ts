@@ -60,11 +60,11 @@ export class TargetAuthorization {
   }
 }
 
-/** @internal importable by `session/gate.ts` only. */
+/** Makes the proof; importable by `session/gate.ts` only. */
 export const mintAllowedCommand = (command: Command, decision: DecisionId): AllowedCommand =>
   mintCommand(command, decision);
 
-/** @internal importable by `session/admission.ts` only. */
+/** Makes the proof; importable by `session/admission.ts` only. */
 export const mintTargetAuthorization = (
   context: SessionContext,
   account: Account,

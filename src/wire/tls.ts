@@ -47,16 +47,21 @@ function serverContext(options: TlsServerOptions): SecureContext {
 export function checkServerTls(options: TlsServerOptions, what: string): void {
   try {
     serverContext(options);
-    const certificate = new X509Certificate(options.certificate);
+    const certificate = readCertificate(options.certificate);
     if (!certificate.checkPrivateKey(createPrivateKey(options.key))) {
       throw new Error('the key is not the key of the certificate');
     }
     // Node ignores authorities that it cannot read.
-    if (options.clientCa !== undefined) new X509Certificate(options.clientCa);
+    if (options.clientCa !== undefined) readCertificate(options.clientCa);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : 'it cannot be read';
     throw new GatewayError('SP_CONFIG', { detail: `${what}: TLS: ${why}`, cause });
   }
+}
+
+/** Throws when it cannot be read. */
+function readCertificate(pem: string): X509Certificate {
+  return new X509Certificate(pem);
 }
 
 /** Starts the server's side on `raw`; `secure` is emitted when the handshake is done. */

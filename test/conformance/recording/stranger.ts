@@ -11,7 +11,7 @@ export type Finding =
   | { readonly holds: false; readonly block: number };
 
 const sha256 = (bytes: Buffer): Buffer => createHash('sha256').update(bytes).digest();
-const MAGIC = Buffer.from('89535052' + '45430d0a' + '0001' + '000000000000', 'hex');
+const MAGIC = Buffer.from('8953505245430d0a0001000000000000', 'hex');
 const RAW_MAX: readonly number[] = [-1, 1_048_576, 65_536, 1_048_576, 65_600];
 
 /** Section 2, "Verifying". */

@@ -167,18 +167,18 @@ export class WireClient {
 
   /** True when it came true or the connection ended, false when the time ran out. */
   async #until(holds: () => boolean, waitMs: number): Promise<boolean> {
-    let late = false;
+    const time = { isUp: false };
     const timer = setTimeout(() => {
-      late = true;
+      time.isUp = true;
       this.#wake?.();
     }, waitMs);
-    while (!holds() && !this.closed && !late) {
+    while (!holds() && !this.closed && !time.isUp) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
     }
     clearTimeout(timer);
-    return !late;
+    return !time.isUp;
   }
 
   #take(chunk: Buffer): void {

@@ -52,11 +52,6 @@ export async function createSqlAnalyser(options: SqlAnalyserOptions): Promise<Ru
   return new Analyser(parser, options.limits);
 }
 
-/** @internal An analyser over a parser that is running already. */
-export function analyserOver(parser: SqlParser, limits: Limits): RunningAnalyser {
-  return new Analyser(parser, limits);
-}
-
 /** Views in views, and functions in them, each level of which needs a parse: more is opaque. */
 const roundsMax = 40;
 /** Statements that are analysed without giving others a turn. */
