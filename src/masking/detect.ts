@@ -49,8 +49,9 @@ export class Detection implements ContentDetector {
     const bytes = encoder.encode(text);
     const found: Finding[] = [];
     const position = startOfText();
+    const whole = { bytes, end: bytes.length, isLast: true };
     for (;;) {
-      const piece = nextPiece(this.#examiner, bytes, position, bytes.length, true);
+      const piece = nextPiece(this.#examiner, whole, position);
       if (piece === undefined) return found;
       const { start, end, isOpaque } = piece;
       if (isOpaque) found.push(unreadable(text, bytes, start, end));

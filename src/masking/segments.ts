@@ -48,31 +48,36 @@ export interface Piece {
   readonly isHit: boolean;
 }
 
+/** What there is of a text. */
+export interface TextSoFar {
+  readonly bytes: Uint8Array;
+  readonly end: number;
+  /** Whether nothing comes after `end`. */
+  readonly isLast: boolean;
+}
+
 /**
- * Examines the next piece of `bytes[0, end)` and moves `position` behind it.
+ * Examines the next piece of the text and moves `position` behind it.
  *
- * @param isLast - whether nothing comes after `end`.
  * @returns undefined when more text is needed, or there is none.
  */
 export function nextPiece(
   examiner: Examiner,
-  bytes: Uint8Array,
+  text: TextSoFar,
   position: Position,
-  end: number,
-  isLast: boolean,
 ): Piece | undefined {
   const { start, context } = position;
+  const { bytes, end, isLast } = text;
   if (start >= end) return undefined;
-  const stop = pieceEnd(bytes, position, end, isLast);
+  const stop = pieceEnd(text, position);
   if (stop < 0) return undefined;
   const isHit = examiner.examine(bytes, context, stop, 'text', 0);
-  const isCut =
-    stop - start === PIECE_BYTES_MAX && bytes[stop - 1] !== NEWLINE && (stop < end || !isLast);
-  if (!isCut) {
+  const isFull = stop - start === PIECE_BYTES_MAX && bytes[stop - 1] !== NEWLINE;
+  if (!isFull || (stop === end && isLast)) {
     moveTo(position, stop, stop);
     return { start, end: stop, isOpaque: examiner.isExhausted, isHit };
   }
-  const cut = examiner.isExhausted ? -1 : safeCut(examiner, bytes, start, stop, isHit);
+  const cut = examiner.isExhausted ? -1 : safeCut(examiner, bytes, start, stop);
   const next = cut < 0 ? stop : cut;
   moveTo(position, next, Math.max(start, next - CONTEXT_BYTES));
   return { start, end: next, isOpaque: cut < 0, isHit };
@@ -87,14 +92,8 @@ function moveTo(position: Position, start: number, context: number): void {
 }
 
 /** The last place, with text ahead of it, that is between words and in no finding. */
-function safeCut(
-  examiner: Examiner,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  isHit: boolean,
-): number {
-  let finding = isHit ? examiner.count - 1 : -1;
+function safeCut(examiner: Examiner, bytes: Uint8Array, start: number, end: number): number {
+  let finding = examiner.count - 1;
   for (let at = end - AHEAD_BYTES; at > start + PIECE_BYTES_MAX / 2; at -= 1) {
     while (finding >= 0 && examiner.start(finding) >= at) finding -= 1;
     if (finding >= 0 && examiner.end(finding) > at) {
@@ -117,7 +116,7 @@ function isBetweenWords(bytes: Uint8Array, at: number): boolean {
 }
 
 /** Where the piece ends at the latest; -1 when that cannot be told yet. */
-function pieceEnd(bytes: Uint8Array, position: Position, end: number, isLast: boolean): number {
+function pieceEnd({ bytes, end, isLast }: TextSoFar, position: Position): number {
   const limit = position.start + PIECE_BYTES_MAX;
   for (;;) {
     const newline = newlineIn(bytes, Math.max(position.line, position.seen), end);

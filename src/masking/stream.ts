@@ -59,8 +59,9 @@ export class MaskingStream implements TextStream {
 
   #release(isLast: boolean, pieces: Uint8Array[]): void {
     const position = this.#position;
+    const text = { bytes: this.#held, end: this.#length, isLast };
     for (;;) {
-      const piece = nextPiece(this.#examiner, this.#held, position, this.#length, isLast);
+      const piece = nextPiece(this.#examiner, text, position);
       if (piece === undefined) break;
       pieces.push(this.#mask(this.#held, piece));
     }
