@@ -124,7 +124,10 @@ export function maskSet(columns: readonly string[]): MaskSet {
 export interface Shop {
   readonly server: TestPostgres;
   readonly analyser: RunningAnalyser;
-  readonly catalogue: Catalogue;
+  /** The catalogue as it was read last. */
+  catalogue: Catalogue;
+  /** Reads the catalogue again. */
+  refresh(): Promise<void>;
   readonly client: Client;
   /** The analysis of a text under the usual state, changed by `state`. */
   analyse(text: string, state?: Partial<SqlState>, masks?: MaskSet): Promise<SqlAnalysis>;
@@ -150,20 +153,24 @@ export async function openShop(
   await client.query(shopSql + extra);
   const types = { getTypeParser: () => (value: string) => value };
   const cache = new CatalogueCache({ clock, limits: defaultLimits });
-  const catalogue = await cache.current(
-    'shop',
-    async (text) => (await client.query<(string | null)[]>({ text, rowMode: 'array', types })).rows,
-    'session',
-  );
+  const read = (): Promise<Catalogue> =>
+    cache.current(
+      'shop',
+      async (text) =>
+        (await client.query<(string | null)[]>({ text, rowMode: 'array', types })).rows,
+      'changed',
+    );
   const analyser = await createSqlAnalyser({ clock, limits: defaultLimits });
-  const usual = usualState(catalogue);
   const masks = maskSet(maskedColumns);
   const analyse: Shop['analyse'] = async (text, state = {}, wanted = masks) =>
-    analyser.analyse(text, { ...usual, ...state }, wanted);
-  return {
+    analyser.analyse(text, { ...usualState(shop.catalogue), ...state }, wanted);
+  const shop: Shop = {
     server,
     analyser,
-    catalogue,
+    catalogue: await read(),
+    refresh: async () => {
+      shop.catalogue = await read();
+    },
     client,
     analyse,
     one: async (text, state, wanted) => {
@@ -178,6 +185,7 @@ export async function openShop(
       await server.stop();
     },
   };
+  return shop;
 }
 
 /** A session that has done nothing yet. */

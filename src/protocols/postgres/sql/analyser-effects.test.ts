@@ -268,6 +268,50 @@ for (const version of ([15, 18] as const).filter(hasPostgres)) {
       assert.equal((await shop.one("SELECT lower('x'::text)", late)).facts.analysis, 'complete');
     });
 
+    it('chooses overloads as the server does, or vouches for all of them', async () => {
+      await shop.client.query(`
+        CREATE SCHEMA tricky;
+        CREATE FUNCTION tricky.hit(text, bigint) RETURNS boolean LANGUAGE plpgsql AS
+          'BEGIN RAISE EXCEPTION ''hit''; END';
+        CREATE OPERATOR tricky.= (LEFTARG = text, RIGHTARG = bigint, FUNCTION = tricky.hit);
+        CREATE FUNCTION tricky.length(varchar) RETURNS int LANGUAGE plpgsql AS
+          'BEGIN RAISE EXCEPTION ''hit''; END';
+        CREATE FUNCTION tricky.pair(a int, b text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+        CREATE FUNCTION tricky.pair(a bigint, b text) RETURNS int LANGUAGE plpgsql AS
+          'BEGIN RAISE EXCEPTION ''hit''; END'`);
+      await shop.refresh();
+      const state = { searchPath: ['pg_catalog', 'public', 'tricky'] };
+      const cases: readonly (readonly [sql: string, hits: boolean])[] = [
+        ["SELECT CASE '1' WHEN 2::bigint THEN 1 END", true],
+        ["SELECT a = 1::bigint FROM (SELECT '1' AS a) s", true],
+        ["SELECT coalesce('1', '2') = 1::bigint", true],
+        ["SELECT '1' = 1::bigint", false],
+        ['SELECT length(email) FROM people', true],
+        ["SELECT length('x'), length(name) FROM people", false],
+        ["SELECT pair(1, 'x'), pair(1::smallint, 'x')", false],
+        ["SELECT pair(3000000000, 'x')", true],
+      ];
+      await shop.client.query('SET search_path = pg_catalog, public, tricky');
+      for (const [sql, hits] of cases) {
+        const { facts } = await shop.one(sql, state);
+        assert.equal(facts.analysis === 'complete', !hits, `${sql}: ${facts.reasons}`);
+        const run = shop.client.query(sql);
+        if (hits) await assert.rejects(run, /hit/, sql);
+        else await run;
+      }
+      await shop.client.query('RESET search_path');
+    });
+
+    it('does not trust rows that a rule sends back', async () => {
+      await shop.client.query(`
+        CREATE TABLE echoing (id int);
+        CREATE RULE echo AS ON UPDATE TO echoing DO ALSO SELECT ssn FROM people`);
+      await shop.refresh();
+      const { output, facts } = await shop.one('UPDATE echoing SET id = 1');
+      assert.equal(output, undefined);
+      assert.equal(facts.analysis, 'partial');
+    });
+
     it('is not complete when the state is not known, unless no name is looked up', async () => {
       const unknown = { known: false };
       assert.equal((await shop.one('SELECT id FROM orders', unknown)).facts.analysis, 'partial');

@@ -146,6 +146,8 @@ const relations: readonly Case[] = [
   ['SELECT n.city FROM people p, (SELECT city FROM people) n', 'city'],
   ['SELECT ssn FROM people TABLESAMPLE system (100)', 'ssn='],
   ['SELECT t.a, t.b FROM (VALUES (1, 2)) t(a, b)', 'a b'],
+  ['SELECT v.column2 FROM badges b, LATERAL (VALUES (b.*, 1)) v', 'column2'],
+  ['SELECT v.column1 FROM badges b, LATERAL (VALUES (b.*, 1)) v', 'column1='],
   [
     "SELECT c FROM xmltable('/r' PASSING xmlelement(name r, 'x') COLUMNS c text PATH '.') AS t",
     'c',
@@ -337,6 +339,22 @@ for (const version of ([15, 18] as const).filter(hasPostgres)) {
       const unseen = await shop.one('EXECUTE other');
       assert.equal(unseen.facts.analysis, 'opaque');
       assert.equal(unseen.output, undefined);
+    });
+
+    it('shows the source of MERGE before its target', async () => {
+      // Before version 17 the server refuses it.
+      const merge =
+        'MERGE INTO notes n USING (SELECT ssn FROM people) p ON n.body = p.ssn ' +
+        "WHEN MATCHED THEN UPDATE SET body = 'x' RETURNING *";
+      assert.equal(outputText(await shop.one(merge)), 'ssn= id body');
+    });
+
+    it('knows the types of what comes back', async () => {
+      const { output } = await shop.one(
+        "SELECT id, total, 'x', tags, tags[1], tags[1:2], total * 2, ARRAY[id], now() FROM orders",
+      );
+      const types = output?.map((column) => column.typeOid);
+      assert.deepEqual(types, [23, 1700, 25, 1009, 25, 1009, 1700, 1007, 1184]);
     });
 
     it('knows which system columns hold data', async () => {

@@ -2,13 +2,13 @@
  * Expressions: what evaluating one may do, and which masked columns its value may carry. Closed
  * world: a node that has no case here makes the statement not complete and its value unknown.
  */
-import type { A_Const, CaseExpr, ColumnRef, Node, SubLink, TypeCast } from 'libpg-query';
+import type { A_Const, A_Indices, CaseExpr, ColumnRef, Node, SubLink, TypeCast } from 'libpg-query';
 import { callExpression } from './call-expression.ts';
 import { castTo, checkImplicit } from './calls.ts';
 import { checkVersion, jsonExpression } from './json-expression.ts';
 import { fieldOf, findItem, referenced } from './lookup.ts';
 import { operatorExpression } from './operator-expression.ts';
-import { commonType, typeNamed } from './resolve-types.ts';
+import { baseType, commonType, typeNamed } from './resolve-types.ts';
 import { nested, type Scope } from './scope.ts';
 import {
   bitType,
@@ -231,7 +231,9 @@ export function commonValue(walk: Walk, values: readonly Value[], literals?: 'op
 function arrayOf(walk: Walk, values: readonly Value[]): Value {
   const element = commonValue(walk, values);
   const info = walk.env.catalogue.typeByOid(element.type);
-  const type = info?.kind === 'array' ? info.oid : (info?.arrayOid ?? 0);
+  // An array of arrays is one of more dimensions, except where there is a type for it.
+  const more = info?.kind === 'array' ? info.oid : 0;
+  const type = info === undefined || info.arrayOid === 0 ? more : info.arrayOid;
   return derived(type, values);
 }
 
@@ -255,22 +257,37 @@ function indirection(
 ): Value {
   if (node.arg === undefined) return unknownValue;
   let value = walk.entries.expression(walk, node.arg, scope);
+  let subscripts: A_Indices[] = [];
   for (const step of node.indirection ?? []) {
+    if ('A_Indices' in step) {
+      subscripts.push(step.A_Indices);
+      continue;
+    }
+    value = subscripted(walk, value, subscripts, scope);
+    subscripts = [];
     if ('String' in step) value = fieldOf(walk, value, step.String.sval ?? '');
-    else if ('A_Indices' in step) {
-      const { lidx, uidx, is_slice: slice } = step.A_Indices;
-      const bounds = [lidx, uidx].filter((one) => one !== undefined);
-      const used = bounds.map((one) => walk.entries.expression(walk, one, scope));
-      value = derived(elementType(walk, value, slice === true), [value, ...used]);
-    } else if (!('A_Star' in step)) return unsettled(walk, `${kindOf(step)} is not analysed`);
+    else if (!('A_Star' in step)) return unsettled(walk, `${kindOf(step)} is not analysed`);
   }
-  return value;
+  return subscripted(walk, value, subscripts, scope);
 }
 
-function elementType(walk: Walk, value: Value, slice: boolean): number {
-  if (slice) return value.type;
-  const info = walk.env.catalogue.typeByOid(value.type);
-  return info?.kind === 'array' ? info.elementOid : 0;
+/** `value[1][2:3]`: subscripts that stand together are one, and one slice among them makes it one. */
+function subscripted(
+  walk: Walk,
+  value: Value,
+  subscripts: readonly A_Indices[],
+  scope: Scope,
+): Value {
+  if (subscripts.length === 0) return value;
+  const bounds = subscripts.flatMap(({ lidx, uidx }) => [lidx, uidx]);
+  const used = bounds.flatMap((one) =>
+    one === undefined ? [] : [walk.entries.expression(walk, one, scope)],
+  );
+  const { catalogue } = walk.env;
+  const info = catalogue.typeByOid(baseType(catalogue, value.type));
+  const slice = subscripts.some((one) => one.is_slice === true);
+  const array = info?.kind === 'array' ? info : undefined;
+  return derived((slice ? array?.oid : array?.elementOid) ?? 0, [value, ...used]);
 }
 
 function subLink(walk: Walk, node: SubLink, scope: Scope): Value {

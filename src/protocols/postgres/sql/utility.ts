@@ -57,7 +57,8 @@ export function explain(walk: Walk, node: ExplainStmt): Outcome {
     .usesOf('filter', 'order', 'group', 'compute', 'copy', 'write')
     .filter((name) => name !== anyColumn);
   const value: Value = {
-    type: textType,
+    // Text, XML or JSON, as the options say.
+    type: 0,
     sources,
     direct: undefined,
     unknown: facts.sawUnknown,
