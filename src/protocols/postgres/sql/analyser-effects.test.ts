@@ -288,7 +288,7 @@ for (const version of ([15, 18] as const).filter(hasPostgres)) {
         ["SELECT '1' = 1::bigint", false],
         ['SELECT length(email) FROM people', true],
         ["SELECT length('x'), length(name) FROM people", false],
-        ["SELECT pair(1, 'x'), pair(1::smallint, 'x')", false],
+        ["SELECT pair(1, 'x'), pair(1, 'x'::varchar)", false],
         ["SELECT pair(3000000000, 'x')", true],
       ];
       await shop.client.query('SET search_path = pg_catalog, public, tricky');
