@@ -81,6 +81,21 @@ describe('controls on live sessions', () => {
     assert.match((await runPsql(job, 'select 1')).stderr, /FATAL/);
   });
 
+  it('a stranger learns nothing from how a login fails', async () => {
+    const job = await shop.psqlAs('nightly');
+    const said = async (user: string, password: string): Promise<string> => {
+      const { stderr } = await runPsql({ ...job, user, password }, 'select 1');
+      return stderr.slice(stderr.indexOf('FATAL'));
+    };
+    const wrong = await said('app@shop', 'wrong');
+    assert.match(wrong, /login failed/);
+    assert.equal(await said('app@nowhere', 'wrong'), wrong);
+    assert.equal(await said('app@shop', `sp_${'0'.repeat(32)}_${'A'.repeat(43)}`), wrong);
+    const refused = await said('app@nowhere', job.password);
+    assert.match(refused, /no grant/);
+    assert.equal(await said('nobody@shop', job.password), refused);
+  });
+
   it('a session ends with the token that opened it', async () => {
     const password = await shop.gateway.issuers.workloads.mint(
       { sub: 'short', aud: 'sallyport', repository_id: '42' },

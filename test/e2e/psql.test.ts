@@ -5,11 +5,15 @@ import { Psql, type PsqlTarget, runPsql } from '../support/psql.ts';
 import { running } from './calls.ts';
 import { type Shop, startShop } from './shop.ts';
 
+const fence = `rules:
+  - { id: fence, when: session.namespace != 'shop', then: deny, reason: only the shop }
+`;
+
 describe('psql at the shop', () => {
   let shop: Shop;
   let job: PsqlTarget;
   before(async () => {
-    shop = await startShop();
+    shop = await startShop({ policies: { 'fence.yaml': fence } });
     job = await shop.psqlAs('nightly');
   });
   after(() => shop.stop());
@@ -83,6 +87,17 @@ describe('psql at the shop', () => {
     const columns = await runPsql(job, '\\d customers');
     assert.match(columns.stdout, /card\|text/);
     assert.equal(columns.stderr, '');
+  });
+
+  it('leaves no fence by connecting to another database', async () => {
+    const psql = new Psql(job);
+    assert.equal(await psql.ask('select 1;'), '1');
+    psql.type('\\c postgres');
+    assert.equal(await psql.ask('select 2;'), '');
+    assert.match(psql.stderr, /only the shop.*\n.*Rule: fence/);
+    psql.type('\\c shop');
+    assert.equal(await psql.ask('select 3;'), '3');
+    await psql.quit();
   });
 
   it('copies in, under the rule for writes', async () => {

@@ -52,6 +52,8 @@ export interface ShopOptions {
   readonly version?: PostgresVersion;
   readonly server?: PostgresOptions;
   readonly gateway?: Partial<GatewayOptions>;
+  /** Policy files besides the one that ships. */
+  readonly policies?: Readonly<Record<string, string>>;
   /** Merged over the target of the configuration. */
   readonly target?: Partial<GatewayTarget>;
 }
@@ -75,7 +77,7 @@ export async function startShop(options: ShopOptions = {}): Promise<Shop> {
         ...options.target,
       },
     ],
-    policies: { 'default.yaml': defaultPolicy },
+    policies: { 'default.yaml': defaultPolicy, ...options.policies },
     env: { SHOP_PASSWORD: UPSTREAM_PASSWORD },
     // A test that failed may have left a session behind.
     config: { limits: { drainMsMax: 1_000 } },
