@@ -294,7 +294,7 @@ for (const version of ([15, 18] as const).filter(hasPostgres)) {
       await shop.client.query('SET search_path = pg_catalog, public, tricky');
       for (const [sql, hits] of cases) {
         const { facts } = await shop.one(sql, state);
-        assert.equal(facts.analysis === 'complete', !hits, `${sql}: ${facts.reasons}`);
+        assert.equal(facts.analysis === 'complete', !hits, `${sql}: ${facts.reasons.join('; ')}`);
         const run = shop.client.query(sql);
         if (hits) await assert.rejects(run, /hit/, sql);
         else await run;

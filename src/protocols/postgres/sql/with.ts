@@ -140,7 +140,11 @@ function withAdded(
     added.push({ name: search.search_seq_column ?? '', value: derived(0, all) });
   }
   if (cycle !== undefined) {
-    added.push({ name: cycle.cycle_mark_column ?? '', value: derived(boolType, all) });
+    // True and false unless the clause says otherwise, and then their type is not worked out.
+    const mark = cycle.cycle_mark_value;
+    const isPlain = mark !== undefined && 'A_Const' in mark && mark.A_Const.boolval !== undefined;
+    const type = isPlain ? boolType : 0;
+    added.push({ name: cycle.cycle_mark_column ?? '', value: derived(type, all) });
     added.push({ name: cycle.cycle_path_column ?? '', value: derived(0, all) });
   }
   return [...columns, ...added];
