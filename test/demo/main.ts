@@ -11,7 +11,6 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -243,14 +242,20 @@ async function locked(stage: Stage, job: pg.Client): Promise<void> {
   assert.ok(again !== undefined);
 }
 
+/** The recording of the first session, once it is sealed: names sort by time. */
+async function firstSealed(directory: string): Promise<string> {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
+    const files = readdirSync(directory).filter((name) => name.includes('.sprec'));
+    if (files.every((name) => name.endsWith('.sprec'))) return files.toSorted()[0] ?? '';
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('a recording was not sealed');
+}
+
 async function evidence({ gateway }: Stage): Promise<void> {
   const directory = join(gateway.home, 'recordings');
   const keys = join(gateway.home, 'keys');
-  const files = readdirSync(directory).filter((name) => name.endsWith('.sprec'));
-  const bySize = files.toSorted(
-    (a, b) => statSync(join(directory, b)).size - statSync(join(directory, a)).size,
-  );
-  const [file = ''] = bySize;
+  const file = await firstSealed(directory);
   const path = join(directory, file);
   const replayed = cli('recordings', 'replay', path);
   for (const line of replayed.output.split('\n').slice(0, 30)) say(line);
