@@ -41,8 +41,9 @@ async function withGateway(
   }
 }
 
-async function login(gateway: TestGateway): Promise<pg.Client> {
+async function login(gateway: TestGateway, socket = new Socket()): Promise<pg.Client> {
   const client = new pg.Client({
+    stream: () => socket,
     host: '127.0.0.1',
     port: gateway.port,
     user: 'postgres@db',
@@ -224,10 +225,9 @@ describe('memory and strangers', () => {
       const warm = await login(gateway);
       await warm.query("select repeat('x', 1000) from generate_series(1, 20000)");
       const before = rssOf(gateway.pid);
-      const client = await login(gateway);
-      const bytes = 300 * MiB;
-      const socket: unknown = Reflect.get(Reflect.get(client, 'connection'), 'stream');
-      assert.ok(socket instanceof Socket);
+      const socket = new Socket();
+      const client = await login(gateway, socket);
+      const bytes = 2_048 * MiB;
       const copy = client.query(
         `select repeat('x', 1000) from generate_series(1, ${bytes / 1000})`,
       );
@@ -239,7 +239,8 @@ describe('memory and strangers', () => {
         await new Promise((resolve) => setTimeout(resolve, 25));
       }
       const grown = rssOf(gateway.pid) - before;
-      assert.ok(grown < 64 * MiB, `the gateway has grown by ${grown} bytes`);
+      // Buffers, and a heap that was not collected yet: a tenth of the result at most.
+      assert.ok(grown < 200 * MiB, `the gateway has grown by ${grown} bytes`);
       assert.equal((await warm.query('select 1 as one')).rows[0]?.one, 1);
       client.end().catch(() => undefined);
       socket.destroy();

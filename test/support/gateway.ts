@@ -134,8 +134,7 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
     job: mintJob,
     person: (subject, groups) =>
       issuers.people.mint({ sub: subject, aud: 'sallyport', groups }, { expiresInSeconds: 3_000 }),
-    call: (method, path, token, body) =>
-      callApi(`http://127.0.0.1:${ready.api}${path}`, { method, token, body }),
+    call: callsTo(`http://127.0.0.1:${ready.api}`),
     log: () => log,
     kill: stopProcess,
     get exitCode() {
@@ -148,22 +147,20 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
   };
 }
 
-async function callApi(
-  url: string,
-  how: { readonly method: string; readonly token: string; readonly body: unknown },
-): Promise<ApiAnswer> {
-  const { method, token, body } = how;
-  const answer = await fetch(url, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-    },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  const text = await answer.text();
-  return { status: answer.status, body: text === '' ? {} : JSON.parse(text) };
-}
+const callsTo =
+  (api: string): TestGateway['call'] =>
+  async (method, path, token, body) => {
+    const answer = await fetch(`${api}${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    const text = await answer.text();
+    return { status: answer.status, body: text === '' ? {} : JSON.parse(text) };
+  };
 
 function writeConfig(home: string, options: GatewayOptions, issuers: TestIssuers): void {
   const config = {
