@@ -43,7 +43,7 @@ export interface RelayOptions {
     cancelled: AbortSignal,
   ) => Answer | Promise<Answer>;
   readonly analyser?: SqlAnalyser;
-  readonly catalogues?: Pick<CatalogueCache, 'current'>;
+  readonly catalogues?: Pick<CatalogueCache, 'current' | 'changes'>;
   /** Read for each use, so that a test can change them. */
   readonly masks?: () => MaskSet;
   readonly limits?: Partial<Limits>;

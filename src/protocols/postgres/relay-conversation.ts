@@ -21,6 +21,7 @@ import {
 } from './relay-expected.ts';
 import { type Lookup, Names } from './relay-names.ts';
 import type { Catalogue } from './sql/catalogue.ts';
+import type { CatalogueChanges } from './sql/catalogue-changes.ts';
 import type { SessionState } from './sql/session-state.ts';
 import type { SessionChange, SqlState, SqlStatement } from './sql/types.ts';
 
@@ -81,6 +82,15 @@ export class Conversation {
   #state: SqlState | undefined;
   #under: object = {};
   #underMasks: MaskSet | undefined;
+  #underGeneration = 0;
+  /** What sessions do to the catalogue of this database, once it is known which one that is. */
+  #changes: CatalogueChanges | undefined;
+  /** The generation that the known catalogue was read in. */
+  #readIn = 0;
+  /** Ends the change of this session that is under way. */
+  #changeOver: (() => void) | undefined;
+  /** Beginnings and ends of this session's own changes. */
+  #ownSteps = 0;
   /** SQL commands on the way that change names, and the segment of the last. */
   #naming = 0;
   #namingSegment = -1;
@@ -119,8 +129,37 @@ export class Conversation {
   }
 
   get stateKnown(): boolean {
+    if (this.isContested || this.isOutdated) return false;
     if (this.settingsUnknown || this.catalogueUnknown || this.#unsound) return false;
     return this.#known !== undefined;
+  }
+
+  /** Another session's change of the catalogue is under way: to read it again tells nothing new. */
+  get isContested(): boolean {
+    const own = this.#changeOver === undefined ? 0 : 1;
+    return this.#changes !== undefined && this.#changes.underWay > own;
+  }
+
+  /** A session has changed the catalogue since it was read. */
+  get isOutdated(): boolean {
+    return this.#changes !== undefined && this.#changes.generation !== this.#readIn;
+  }
+
+  /** Differs when another session began or ended a change in between. */
+  get othersGeneration(): number {
+    return (this.#changes?.generation ?? 0) - this.#ownSteps;
+  }
+
+  /** Follows the changes of a database; answers the generation of this moment. */
+  follow(changes: CatalogueChanges): number {
+    this.#changes = changes;
+    return changes.generation;
+  }
+
+  /** The session is over. What it sent last may still run: its change is not over at once. */
+  close(): void {
+    const over = this.#changeOver;
+    if (over !== undefined) this.#clock.after(STATE_MS_MAX, over);
   }
 
   /** What the commands of this moment are relative to. */
@@ -144,8 +183,13 @@ export class Conversation {
     this.#retryAtMs = this.#clock.monotonicMs() + RETRY_MS;
   }
 
-  /** Takes what was read back from the server. */
-  learn(catalogue: Catalogue, state: SessionState): void {
+  /**
+   * Takes what was read back from the server.
+   *
+   * @param generation - of the changes when the catalogue was begun to be read.
+   */
+  learn(catalogue: Catalogue, state: SessionState, generation: number = this.#readIn): void {
+    this.#readIn = generation;
     const { searchPath, role, database } = state;
     const text = stateText(searchPath, role);
     if (this.#known?.text !== text || this.#known.catalogue.version !== catalogue.version) {
@@ -211,8 +255,11 @@ export class Conversation {
 
   /** What an analysis of this moment holds under: another object when it may not hold any more. */
   under(): object {
-    if (this.#underMasks !== this.stages.masks) this.#under = {};
+    const generation = this.#changes?.generation ?? 0;
+    const isSame = this.#underMasks === this.stages.masks && this.#underGeneration === generation;
+    if (!isSame) this.#under = {};
     this.#underMasks = this.stages.masks;
+    this.#underGeneration = generation;
     return this.#under;
   }
 
@@ -254,7 +301,7 @@ export class Conversation {
 
   /** An entry for a message that is sent now. */
   expect(kind: ExpectedKind): Expected {
-    const entry = new Expected(kind, this.segment);
+    const entry = new Expected(kind, this.segment, this.othersGeneration);
     this.queue.push(entry);
     return entry;
   }
@@ -275,8 +322,22 @@ export class Conversation {
   /** A statement is on its way: what it may change is not known any more. */
   sent(statement: SqlStatement): void {
     if (statement.messagesMayLeak) this.leaky = true;
+    if (mayChangeCatalogue(statement, this.stateKnown)) this.#beginChange();
     if (!isSeenThrough(statement)) this.#distrust();
     for (const change of statement.changes) this.#sending(change);
+  }
+
+  #beginChange(): void {
+    if (this.#changes === undefined || this.#changeOver !== undefined) return;
+    this.#ownSteps += 1;
+    this.#changeOver = this.#changes.begin();
+  }
+
+  #endChange(): void {
+    if (this.#changeOver === undefined) return;
+    this.#ownSteps += 1;
+    this.#changeOver();
+    this.#changeOver = undefined;
   }
 
   #sending(change: SessionChange): void {
@@ -355,7 +416,10 @@ export class Conversation {
       this.leaky = this.queue.length > 0 && this.leaky;
       // What the transaction had set and made may be gone with it.
       if (this.#touched && wasOpen) this.#forget();
-      if (this.queue.length === 0) this.#touched = false;
+      if (this.queue.length === 0) {
+        this.#touched = false;
+        this.#endChange();
+      }
       this.portals.clear((portal) => !portal.fromSql);
     }
     this.answered();
@@ -388,6 +452,15 @@ export const isSeenThrough = ({ facts }: SqlStatement): boolean =>
   facts.analysis !== 'opaque' &&
   !facts.effects.includes('execute-code') &&
   !facts.effects.includes('unknown');
+
+/**
+ * Whether other sessions must doubt their catalogue while a statement runs. Code that was not seen
+ * through may change definitions; but where nothing was known anyway that says nothing, and two
+ * sessions must not keep each other in doubt.
+ */
+const mayChangeCatalogue = (statement: SqlStatement, isKnown: boolean): boolean =>
+  statement.changes.some((change) => change.kind === 'catalogue' && change.ownOnly !== true) ||
+  (isKnown && !isSeenThrough(statement));
 
 type Made = Extract<SessionChange, { readonly kind: 'prepare' | 'declare' }>;
 

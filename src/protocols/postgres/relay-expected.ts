@@ -36,6 +36,8 @@ export interface Running extends Described {
   readonly formats: ResultFormats | undefined;
   /** The prepared statement that it runs, which may have been described in its place. */
   readonly prepared: Described | undefined;
+  /** Another session changed definitions after it was sent: what was found may not hold. */
+  isDoubtful: boolean;
   /** Made when its first row comes, and again when the masks change. */
   plan: RowPlan | undefined;
 }
@@ -55,6 +57,7 @@ export const running = (
   formats: how.formats,
   prepared: how.prepared,
   description: undefined,
+  isDoubtful: false,
   plan: undefined,
 });
 
@@ -80,6 +83,8 @@ export class Expected {
   readonly kind: ExpectedKind;
   /** Counts Syncs and simple queries: what one segment sends stands or falls together. */
   readonly segment: number;
+  /** What other sessions had done to the catalogue when it was sent. */
+  readonly generation: number;
   /** The client's message was not sent but one that fails; its error becomes this. */
   refusal: Refusal | undefined;
   /** In order; more than one for a simple query of several statements. */
@@ -99,9 +104,10 @@ export class Expected {
   hidden = false;
   own: OwnQuery | undefined;
 
-  constructor(kind: ExpectedKind, segment: number) {
+  constructor(kind: ExpectedKind, segment: number, generation: number) {
     this.kind = kind;
     this.segment = segment;
+    this.generation = generation;
   }
 
   get running(): Running | undefined {

@@ -151,8 +151,15 @@ export class Judge {
 
   /** Whether reading the state back now would tell nothing more, or is not possible. */
   isSettled(statements: readonly SqlStatement[]): boolean {
-    const { stateKnown, isUnsound, stages, canRefresh } = this.#parts.conversation;
-    return stateKnown || isUnsound || isComplete(statements) || !stages.factsMatter || !canRefresh;
+    const { stateKnown, isUnsound, isContested, stages, canRefresh } = this.#parts.conversation;
+    return (
+      stateKnown ||
+      isUnsound ||
+      isContested ||
+      isComplete(statements) ||
+      !stages.factsMatter ||
+      !canRefresh
+    );
   }
 
   #lookUp(text: string): Soon<SqlAnalysis> | undefined {
@@ -242,6 +249,11 @@ export class Judge {
         return this.#refused(await this.#changed(answer), permits);
       }
       permits[index] = answer;
+    }
+    // What a person released is what was known of it then: definitions may mean something else now.
+    if (stages.factsMatter && all.under !== this.#parts.conversation.under()) {
+      const reason = 'definitions or masks changed while the text waited';
+      return this.#refused(refuse('SP_POLICY_DENIED', reason, 'Send it again.'), permits);
     }
     return { ...all, refused: false, permits };
   }

@@ -138,12 +138,23 @@ export class Rows {
     }
     const { running } = entry;
     if (running === undefined) throw outOfStep('DataRow');
+    this.#doubt(entry, running);
     const { masks } = this.#conversation.stages;
     if (running.plan?.masks.version !== masks.version) {
       running.plan = this.#makePlan(running, masks);
     }
     this.#plan = running.plan;
     this.#mode = running.plan.passes ? 'pass' : 'mask';
+  }
+
+  /**
+   * Definitions may change between the moment at which a statement was judged and the one at which
+   * the server reads it. From its first row on, its locks keep what it was read by.
+   */
+  #doubt(entry: Expected, running: Running): void {
+    if (entry.generation === this.#conversation.othersGeneration || running.isDoubtful) return;
+    running.isDoubtful = true;
+    running.plan = undefined;
   }
 
   #makePlan(running: Running, masks: MaskSet): RowPlan {
@@ -154,12 +165,13 @@ export class Rows {
     }
     const { prepared, formats, statement, lifted } = running;
     const known = prepared?.planned;
-    const isSame = known?.plan.masks === masks && running.masks === masks && lifted.length === 0;
+    const isUsual = running.masks === masks && lifted.length === 0 && !running.isDoubtful;
+    const isSame = known?.plan.masks === masks && isUsual;
     if (isSame && known.statement === statement && known.formats === formats) {
       if (known.description === description) return known.plan;
     }
     const plan = planRows(this.#planParts(running, masks), description, formats);
-    if (prepared !== undefined && running.masks === masks && lifted.length === 0) {
+    if (prepared !== undefined && isUsual) {
       prepared.planned = { plan, statement, formats, description };
     }
     return plan;
@@ -175,6 +187,7 @@ export class Rows {
   copyOut(entry: Expected, bytes: Uint8Array, at: number, end: number): void {
     const { running } = entry;
     if (running === undefined || !canReturnRows(entry)) throw outOfStep('CopyOutResponse');
+    this.#doubt(entry, running);
     const { stages } = this.#conversation;
     const columns = int16(bytes, at + headerBytes + 1) & 0xffff;
     if (at + headerBytes + 3 + columns * 2 !== end) throw malformed('CopyOutResponse');

@@ -12,7 +12,7 @@ import type { ServerQuery } from './types.ts';
 
 export interface RefreshParts {
   readonly conversation: Conversation;
-  readonly catalogues: Pick<CatalogueCache, 'current'>;
+  readonly catalogues: Pick<CatalogueCache, 'current' | 'changes'>;
   /** Name of the target. */
   readonly target: string;
   readonly query: ServerQuery;
@@ -53,11 +53,13 @@ async function readState(parts: RefreshParts): Promise<void> {
     conversation.catalogueUnknown = catalogueUnknown;
     return;
   }
+  const key = `${target}/${state.database}`;
+  const generation = conversation.follow(catalogues.changes(key));
   let catalogue = known?.catalogue;
   // Reading it in a transaction fixes the client's snapshot: not for age alone.
-  if (catalogue === undefined || catalogueUnknown || (isStale && open === 'none')) {
-    const why = known !== undefined && catalogueUnknown ? 'changed' : 'session';
-    const key = `${target}/${state.database}`;
+  const isDoubtful = catalogueUnknown || conversation.isOutdated;
+  if (catalogue === undefined || isDoubtful || (isStale && open === 'none')) {
+    const why = known !== undefined && isDoubtful ? 'changed' : 'session';
     try {
       catalogue = await catalogues.current(key, query, why, open);
     } catch (thrown) {
@@ -71,7 +73,7 @@ async function readState(parts: RefreshParts): Promise<void> {
       return;
     }
   }
-  conversation.learn(catalogue, state);
+  conversation.learn(catalogue, state, generation);
 }
 
 /** Keeps the names whose text on the server is the one that was judged. */

@@ -316,6 +316,7 @@ describe('a session', () => {
         }
         return catalogues.current(key, query, ...rest);
       },
+      changes: (key) => catalogues.changes(key),
     };
     const catalogues = new CatalogueCache({ clock: systemClock, limits: defaultLimits });
     await withRelay({ catalogues: failing }, async (own) => {

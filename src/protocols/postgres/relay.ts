@@ -31,7 +31,7 @@ export interface RelayParts {
   readonly client: PgClient;
   readonly server: PgServer;
   readonly analyser: SqlAnalyser;
-  readonly catalogues: Pick<CatalogueCache, 'current'>;
+  readonly catalogues: Pick<CatalogueCache, 'current' | 'changes'>;
   readonly limits: Limits;
   readonly clock: Clock;
   /** The key that the client cancels with, made for this session. */
@@ -129,6 +129,7 @@ export class Relay {
       this.#fail(thrown);
     }
     const end = await ended;
+    this.#conversation.close();
     signal.removeEventListener('abort', abort);
     return end;
   }

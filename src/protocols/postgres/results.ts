@@ -62,11 +62,15 @@ export function mayTouchMasked(statement: SqlStatement, masks: MaskSet): boolean
 }
 
 /** As {@link mayTouchMasked}; what was found under other masks says nothing. */
-const mayReturnMasked = ({ statement, masks: then }: Running, masks: MaskSet): boolean =>
-  then.version === masks.version ? mayTouchMasked(statement, masks) : masks.columns.length > 0;
+const mayReturnMasked = (item: Running, masks: MaskSet): boolean =>
+  holds(item, masks) ? mayTouchMasked(item.statement, masks) : masks.columns.length > 0;
 
-const outputOf = ({ statement, masks: then }: Running, masks: MaskSet): SqlStatement['output'] =>
-  then.version === masks.version ? statement.output : undefined;
+const outputOf = (item: Running, masks: MaskSet): SqlStatement['output'] =>
+  holds(item, masks) ? item.statement.output : undefined;
+
+/** Whether what was found of a statement is about these masks and the definitions of now. */
+const holds = ({ masks: then, isDoubtful }: Running, masks: MaskSet): boolean =>
+  then.version === masks.version && !isDoubtful;
 
 /** Whether a description of its columns will be needed; rows that come without one do not leave. */
 export const needsDescription = (item: Running, masks: MaskSet): boolean =>

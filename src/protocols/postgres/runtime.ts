@@ -27,7 +27,7 @@ import { sendCancel } from './upstream-cancel.ts';
 /** What every session of one process shares. */
 export interface PostgresParts {
   readonly analyser: SqlAnalyser;
-  readonly catalogues: Pick<CatalogueCache, 'current'>;
+  readonly catalogues: Pick<CatalogueCache, 'current' | 'changes'>;
   readonly close: () => Promise<void>;
 }
 

@@ -272,9 +272,8 @@ function built(walk: Walk, tree: Node, text: string, scope: Scope): SqlStatement
   const told = top(own, tree, scope);
   const outcome = facts.returnsOthersRows ? { ...told, output: undefined } : told;
   for (const column of outcome.output ?? []) facts.use(column.value, 'return');
-  if (!env.state.known && env.stateRead.any) {
-    facts.partial('what names mean in this session is not known');
-  }
+  const isGuess = !env.state.known && env.stateRead.any;
+  if (isGuess) facts.partial('what names mean in this session is not known');
   if (outcome.output === undefined) facts.partial('the columns of its result are not known');
   if (!env.masks.empty && (facts.analysis !== 'complete' || facts.sawUnknown)) {
     facts.messagesMayLeak = true;
@@ -282,7 +281,7 @@ function built(walk: Walk, tree: Node, text: string, scope: Scope): SqlStatement
   return {
     text,
     facts: facts.build(fingerprintOf(text)),
-    output: outcome.output?.map(outputColumn),
+    output: outcome.output?.map((column) => outputColumn(column, isGuess)),
     changes: facts.changes,
     copy: outcome.copy,
     searchPath: own.path,
@@ -290,10 +289,11 @@ function built(walk: Walk, tree: Node, text: string, scope: Scope): SqlStatement
   };
 }
 
-function outputColumn({ name, value }: Column): OutputColumn {
-  const { sources, direct, unknown, type: typeOid } = value;
-  const own = sources.length === 0 ? undefined : direct;
-  return { name, sources, direct: own, unknown, typeOid };
+/** @param isGuess - that the names it was read by may mean something else by now. */
+function outputColumn({ name, value }: Column, isGuess: boolean): OutputColumn {
+  const { sources, direct, type: typeOid } = value;
+  const own = sources.length === 0 || isGuess ? undefined : direct;
+  return { name, sources, direct: own, unknown: value.unknown || isGuess, typeOid };
 }
 
 /** The same for statements of one shape, whatever their literals. */

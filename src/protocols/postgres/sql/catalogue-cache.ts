@@ -9,6 +9,7 @@ import type { Clock } from '#core/clock.ts';
 import type { Limits } from '#core/limits.ts';
 import type { ServerQuery } from '../types.ts';
 import type { Catalogue } from './catalogue.ts';
+import { CatalogueChanges } from './catalogue-changes.ts';
 import {
   isCurrent,
   readCatalogue,
@@ -36,6 +37,8 @@ export type CatalogueReason = 'session' | 'changed';
 
 interface Entry {
   reading: Reading;
+  /** {@link CatalogueChanges.generation} when the probe that vouches for it began. */
+  generation: number;
   /** On the clock's monotonic scale: when the probe that vouches for it began. */
   provenAt: number;
 }
@@ -47,7 +50,9 @@ export class CatalogueCache {
   /** In order of use, the latest last. */
   readonly #entries = new Map<string, Entry>();
   /** Readings under way that a new session may wait for. */
-  readonly #pending = new Map<string, Promise<Reading>>();
+  readonly #pending = new Map<string, { reading: Promise<Reading>; generation: number }>();
+  /** One for each database that a session has logged in to, so there are no more than exist. */
+  readonly #changes = new Map<string, CatalogueChanges>();
   readonly #pool: RowSetPool;
 
   constructor(options: CatalogueCacheOptions) {
@@ -55,6 +60,15 @@ export class CatalogueCache {
     this.#limits = options.limits;
     this.#freshMsMax = options.freshMsMax ?? 1_000;
     this.#pool = rowSetPool(this.#limits.catalogueTargetsMax * 8);
+  }
+
+  /** What sessions are doing to a catalogue. The same object for the same key. */
+  changes(targetKey: string): CatalogueChanges {
+    const known = this.#changes.get(targetKey);
+    if (known !== undefined) return known;
+    const made = new CatalogueChanges();
+    this.#changes.set(targetKey, made);
+    return made;
   }
 
   /**
@@ -79,27 +93,29 @@ export class CatalogueCache {
   ): Promise<Catalogue> {
     const entry = this.#entries.get(targetKey);
     const now = this.#clock.monotonicMs();
+    const { generation } = this.changes(targetKey);
     if (why === 'session' && transaction === 'none') {
-      if (entry !== undefined && now - entry.provenAt < this.#freshMsMax) {
+      const isFresh = entry !== undefined && now - entry.provenAt < this.#freshMsMax;
+      if (isFresh && entry.generation === generation) {
         return this.#use(targetKey, entry).reading.catalogue;
       }
       const pending = this.#pending.get(targetKey);
-      if (pending !== undefined) {
+      if (pending?.generation === generation) {
         // Another session's connection may die under its reading; that must not fail this one.
-        const shared = await pending.catch(() => undefined);
+        const shared = await pending.reading.catch(() => undefined);
         if (shared !== undefined) return shared.catalogue;
       }
     }
     const reading = this.#read(targetKey, query, transaction);
-    if (transaction === 'none') this.#announce(targetKey, reading);
+    if (transaction === 'none') this.#announce(targetKey, reading, generation);
     return (await reading).catalogue;
   }
 
   /** Lets new sessions wait for this reading instead of making their own. */
-  #announce(targetKey: string, reading: Promise<Reading>): void {
-    this.#pending.set(targetKey, reading);
+  #announce(targetKey: string, reading: Promise<Reading>, generation: number): void {
+    this.#pending.set(targetKey, { reading, generation });
     const done = (): void => {
-      if (this.#pending.get(targetKey) === reading) this.#pending.delete(targetKey);
+      if (this.#pending.get(targetKey)?.reading === reading) this.#pending.delete(targetKey);
     };
     reading.then(done, done);
   }
@@ -110,6 +126,7 @@ export class CatalogueCache {
     transaction: 'none' | 'open',
   ): Promise<Reading> {
     const began = this.#clock.monotonicMs();
+    const { generation } = this.changes(targetKey);
     const before = this.#entries.get(targetKey)?.reading;
     const probe = await readProbe(query);
     const reading =
@@ -123,15 +140,17 @@ export class CatalogueCache {
             limits: this.#limits,
             pool: this.#pool,
           });
-    if (probe.shared && reading.probe.shared) this.#keep(targetKey, reading, began);
+    if (probe.shared && reading.probe.shared) {
+      this.#keep(targetKey, { reading, provenAt: began, generation });
+    }
     return reading;
   }
 
-  #keep(targetKey: string, reading: Reading, provenAt: number): void {
+  #keep(targetKey: string, read: Entry): void {
     const entry = this.#entries.get(targetKey);
     // A slow reading must not replace the result of one that began after it.
-    if (entry !== undefined && entry.provenAt > provenAt) return;
-    this.#use(targetKey, { reading, provenAt });
+    if (entry !== undefined && entry.provenAt > read.provenAt) return;
+    this.#use(targetKey, read);
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#limits.catalogueTargetsMax) break;
       this.#entries.delete(oldest);

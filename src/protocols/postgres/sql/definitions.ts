@@ -27,8 +27,9 @@ export interface Definition {
 /** Notes what a definition names and evaluates. */
 export function define(walk: Walk, node: Node, definition: Definition): void {
   const { facts, env } = walk;
-  facts.changes.push({ kind: 'catalogue' });
-  if (traitsOf(env.catalogue).ddlTriggers) {
+  const { ddlTriggers } = traitsOf(env.catalogue);
+  facts.changes.push({ kind: 'catalogue', ownOnly: isTemporary(node) && !ddlTriggers });
+  if (ddlTriggers) {
     facts.effect('execute-code');
     facts.partial('event triggers run functions');
   }
@@ -51,6 +52,10 @@ export function define(walk: Walk, node: Node, definition: Definition): void {
     walk.entries.expression(walk, expression, scope);
   }
 }
+
+/** CREATE TEMPORARY TABLE: its name means something to this session alone. */
+const isTemporary = (node: Node): boolean =>
+  'CreateStmt' in node && node.CreateStmt.relation?.relpersistence === 't';
 
 function isView(relation: Relation): boolean {
   return relation.kind === 'view';

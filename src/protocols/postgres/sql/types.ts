@@ -40,7 +40,11 @@ export type SessionChange =
   /** Settings that the relay must read back from the server before the next statement. */
   | { readonly kind: 'settings' }
   /** Names or definitions in the catalogue changed. */
-  | { readonly kind: 'catalogue' }
+  | {
+      readonly kind: 'catalogue';
+      /** What is made is seen by this session alone: a temporary table. */
+      readonly ownOnly?: boolean;
+    }
   | { readonly kind: 'prepare'; readonly name: string; readonly statement: SqlStatement }
   | { readonly kind: 'deallocate'; readonly name: string | undefined }
   | { readonly kind: 'declare'; readonly name: string; readonly statement: SqlStatement }

@@ -21,6 +21,7 @@ import { typeNamed } from './resolve-types.ts';
 import { emptyScope, type Scope } from './scope.ts';
 import { settingChange } from './settings.ts';
 import { textType } from './type-oids.ts';
+import { traitsOf } from './traits.ts';
 import { literalText, sameTree } from './tree.ts';
 import type { SessionChange, SqlStatement } from './types.ts';
 import { type Column, clean, cleanAny, type Value } from './values.ts';
@@ -203,7 +204,8 @@ export function createTableAs(walk: Walk, node: CreateTableAsStmt): Outcome {
     node.query === undefined ? notKnown : walk.entries.top(walk, node.query, emptyScope);
   if (outcome.output === undefined) facts.partial('what is copied is not known');
   for (const column of outcome.output ?? []) facts.use(column.value, 'copy');
-  facts.changes.push({ kind: 'catalogue' });
+  const ownOnly = name?.relpersistence === 't' && !traitsOf(walk.env.catalogue).ddlTriggers;
+  facts.changes.push({ kind: 'catalogue', ownOnly });
   return noRows;
 }
 
