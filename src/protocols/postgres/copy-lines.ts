@@ -20,6 +20,8 @@ export class CopyLines implements CopyReader {
   readonly #quote: number;
   readonly #escape: number;
   readonly #nullBytes: Uint8Array;
+  /** Whether a field that is spelt as NULL is NULL. */
+  readonly #nullIsPlain: boolean;
   readonly #held: HeldField;
   /** Replacements that are the same for every value, as they are written. */
   readonly #constants = new Map<ColumnPlan, Uint8Array>();
@@ -43,6 +45,7 @@ export class CopyLines implements CopyReader {
     this.#quote = this.#csv ? oneByte(format.quote) : -1;
     this.#escape = this.#csv ? oneByte(format.escape) : BACKSLASH;
     this.#nullBytes = encoder.encode(format.nullText);
+    this.#nullIsPlain = this.#csv || format.nullText === '\\N';
     this.#held = new HeldField(cellBytesMax);
     this.#inHeader = format.header;
   }
@@ -108,8 +111,10 @@ export class CopyLines implements CopyReader {
 
   /** What stands in place of a field as it is written, undefined for itself. */
   #masked(plan: ColumnPlan, raw: Uint8Array): Uint8Array | undefined {
-    // NULL stays NULL. In CSV a quoted field is never NULL, and the quotes make it differ.
-    if (equal(raw, this.#nullBytes)) return undefined;
+    // NULL stays NULL. In CSV a value that reads like it is quoted, and no value is written as
+    // `\N`; any other word for NULL may be a value: a client could guess one, and see whether it is
+    // there.
+    if (this.#nullIsPlain && equal(raw, this.#nullBytes)) return undefined;
     if (plan.constant !== undefined) {
       const known = this.#constants.get(plan) ?? this.#encode(plan.constant);
       this.#constants.set(plan, known);

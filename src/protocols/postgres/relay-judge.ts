@@ -14,7 +14,7 @@ import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { command, nothing, unknownStateText } from './commands.ts';
 import { refuse } from './refusal.ts';
-import { type Conversation, failed } from './relay-conversation.ts';
+import { type Conversation, failed, isSeenThrough } from './relay-conversation.ts';
 import type { SqlAnalyser, SqlAnalysis, SqlStatement } from './sql/types.ts';
 
 /** What a text is, under one state of the session and one set of masks. */
@@ -329,8 +329,11 @@ const isComplete = (statements: readonly SqlStatement[]): boolean =>
 
 /**
  * Whether what follows in the same text may be read in another way. The end of a transaction undoes
- * what was set in it, if anything was.
+ * what was set in it, if anything was. Names that a text gives are followed by the analysis.
  */
 export const changesReading = (statement: SqlStatement, touched: boolean): boolean =>
-  statement.facts.analysis === 'opaque' ||
-  statement.changes.some((change) => change.kind !== 'transaction' || touched);
+  !isSeenThrough(statement) ||
+  statement.changes.some(
+    ({ kind }) =>
+      kind === 'settings' || kind === 'catalogue' || (kind === 'transaction' && touched),
+  );

@@ -183,6 +183,14 @@ describe('masks', () => {
     assert.deepEqual(data, ['1\tAnn\t[redacted]\n', '2\tBob\t\\N\n']);
   });
 
+  it('tell nobody whether a value is the one that was named NULL', async () => {
+    const messages = await query(`COPY people (ssn) TO STDOUT (NULL '${CANARY}')`);
+    const data = messages
+      .filter(({ type }) => type === 'd')
+      .map(({ bytes }) => Buffer.from(bytes.subarray(5)).toString());
+    assert.deepEqual(data, ['[redacted]\n', '[redacted]\n']);
+  });
+
   it('hold for errors and notices', async () => {
     for (const text of [
       'SELECT ssn::int FROM people WHERE id = 1',

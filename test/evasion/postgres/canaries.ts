@@ -59,6 +59,14 @@ export class CanaryFinder {
 
   #findNumber(received: readonly Received[]): string | undefined {
     for (const { type, body } of received) {
+      if (type === 'd') {
+        // In a binary COPY a value follows its length.
+        const hex = body.toString('hex');
+        for (const [cell, canary] of this.#numbers) {
+          const counted = (cell.length / 2).toString(16).padStart(8, '0') + cell;
+          if (hex.includes(counted)) return `${canary.column} as a number in COPY`;
+        }
+      }
       if (type !== 'D') continue;
       for (const cell of cellsOf(body)) {
         if (cell === null) continue;

@@ -57,7 +57,11 @@ export type Frame =
   | { readonly copy_done: true }
   | { readonly copy_fail: string }
   /** Bytes as they are, a message or not. */
-  | { readonly raw_hex: string };
+  | { readonly raw_hex: string }
+  /** No message: what somebody else does at the server meanwhile, as its superuser. */
+  | { readonly elsewhere: string }
+  /** No message: time passes, for what the gateway looks at only now and then. */
+  | { readonly wait_ms: number };
 
 interface Named {
   readonly kind: 'S' | 'P';
@@ -109,6 +113,8 @@ export interface Case {
   readonly keep_open?: boolean | undefined;
   /** Rows differ from run to run: only their number and shape are compared. */
   readonly varies?: boolean | undefined;
+  /** The server itself answers with an error. */
+  readonly errs?: boolean | undefined;
   /** Servers that have what the case needs; all when absent. */
   readonly versions?: readonly number[] | undefined;
 }
@@ -162,6 +168,8 @@ const frame: z.ZodType<Frame> = z.union([
   z.strictObject({ copy_done: z.literal(true) }),
   z.strictObject({ copy_fail: z.string() }),
   z.strictObject({ raw_hex: z.string() }),
+  z.strictObject({ elsewhere: z.string() }),
+  z.strictObject({ wait_ms: z.int() }),
 ]);
 
 const proof = z.strictObject({
@@ -196,6 +204,7 @@ const testCase: z.ZodType<Case> = z.strictObject({
   victim: z.boolean().optional(),
   keep_open: z.boolean().optional(),
   varies: z.boolean().optional(),
+  errs: z.boolean().optional(),
   versions: z.array(z.int()).optional(),
 });
 

@@ -39,11 +39,11 @@ export async function play(one: Case, scratch: Scratch, door: Door): Promise<Pla
   const client = await login(door, database, one.startup ?? {});
   const turnedAway = client.closed;
   const waitMs = one.ms ?? answerMsMax;
-  await converse(one.pre ?? [], client, waitMs);
+  await converse(one.pre ?? [], { client, scratch, waitMs });
   // What comes before has to run, or the rest would show nothing.
   const unprepared = one.pre !== undefined && refusalsIn(client.received).length > 0;
   const greeting = turnedAway ? 0 : client.received.length;
-  const late = !(await converse(await filledIn(one, scratch), client, waitMs));
+  const late = !(await converse(await filledIn(one, scratch), { client, scratch, waitMs }));
   const { received } = client;
   const refusals = refusalsIn(received.slice(greeting));
   const locked = await isLocked(one, scratch, database);
@@ -54,7 +54,10 @@ export async function play(one: Case, scratch: Scratch, door: Door): Promise<Pla
     ? { happened: refusals.length === 0, why: 'pre' }
     : await evidence(one, seen);
   const unchanged = await scratch.isUnchanged();
-  if (one.cleanup !== undefined) await scratch.server.query(one.cleanup).catch(() => undefined);
+  // It may have nothing to do, where the case was stopped.
+  if (one.cleanup !== undefined) {
+    await scratch.server.query(one.cleanup, database).catch(() => undefined);
+  }
   if (!unchanged || one.cleanup !== undefined) await scratch.discard();
   return { received, turnedAway, closed: client.closed, refusals, unchanged, ...proof };
 }
@@ -94,6 +97,12 @@ async function filledIn(one: Case, scratch: Scratch): Promise<readonly Frame[]> 
   });
 }
 
+interface Conversation {
+  readonly client: WireClient;
+  readonly scratch: Scratch;
+  readonly waitMs: number;
+}
+
 /**
  * Sends the messages as a client does: on to the next batch when the last was answered.
  *
@@ -101,12 +110,16 @@ async function filledIn(one: Case, scratch: Scratch): Promise<readonly Frame[]> 
  */
 async function converse(
   frames: readonly Frame[],
-  client: WireClient,
-  waitMs: number,
+  { client, scratch, waitMs }: Conversation,
 ): Promise<boolean> {
   let inTime = true;
   for (const batch of batches(frames)) {
     if (client.closed) break;
+    const [first] = batch;
+    if (first !== undefined && isAside(first)) {
+      await aside(first, scratch);
+      continue;
+    }
     const from = client.received.length;
     client.send(batch);
     const owed = batch.filter((frame) => endsBatch(frame)).length;
@@ -116,12 +129,27 @@ async function converse(
   return inTime;
 }
 
+const isAside = (frame: Frame): boolean => 'elsewhere' in frame || 'wait_ms' in frame;
+
+/** What happens beside the connection. */
+async function aside(frame: Frame, scratch: Scratch): Promise<void> {
+  if ('elsewhere' in frame) {
+    await scratch.server.query(frame.elsewhere, await scratch.database());
+  } else if ('wait_ms' in frame) {
+    await new Promise((resolve) => setTimeout(resolve, frame.wait_ms));
+  }
+}
+
 function batches(frames: readonly Frame[]): readonly (readonly Frame[])[] {
   const found: Frame[][] = [];
   let current: Frame[] = [];
   for (const frame of frames) {
+    if (isAside(frame) && current.length > 0) {
+      found.push(current);
+      current = [];
+    }
     current.push(frame);
-    if (!endsBatch(frame)) continue;
+    if (!endsBatch(frame) && !isAside(frame)) continue;
     found.push(current);
     current = [];
   }

@@ -85,7 +85,8 @@ async function playDirectly(cases: readonly Case[], scratch: Scratch): Promise<r
   for (const one of cases) {
     const played = await play(one, scratch, directly(scratch));
     const calm = one.proof.unchanged !== true || played.unchanged;
-    const smooth = one.must !== 'allow' || errorsIn(played.received).length === 0;
+    const smooth =
+      one.must !== 'allow' || one.errs === true || errorsIn(played.received).length === 0;
     const shown = played.happened && calm && smooth;
     const note = shown ? '' : `no ${played.why || 'calm'}: ${errorsIn(played.received).join('; ')}`;
     results.push({ one, played, judgement: { good: shown, outcome: 'allowed', note } });

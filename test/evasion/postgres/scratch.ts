@@ -31,6 +31,13 @@ const stateQuery = `select md5(string_agg(x, '|' order by x)) as state from (
     where objoid >= 16384
   union all select concat_ws(' ', 'extension', extname) from pg_extension
   union all select concat_ws(' ', 'setting', setrole, setconfig) from pg_db_role_setting
+  union all select concat_ws(' ', 'more', (select count(*) from pg_publication),
+    (select count(*) from pg_policy), (select count(*) from pg_default_acl),
+    (select count(*) from pg_cast), (select count(*) from pg_operator),
+    (select count(*) from pg_statistic_ext), (select count(*) from pg_event_trigger),
+    (select count(*) from pg_foreign_server), (select count(*) from pg_user_mapping),
+    (select count(*) from pg_prepared_xacts), (select count(*) from pg_subscription),
+    (select count(*) from pg_index where indisclustered))
   union all select concat_ws(' ', 'slot', slot_name) from pg_replication_slots where not temporary
   union all select concat_ws(' ', 'file', name, setting) from pg_file_settings
     where sourcefile like '%auto.conf'

@@ -81,6 +81,7 @@ export function encode(frame: Frame): Buffer {
   if ('copy_fail' in frame) return message('f', text(frame.copy_fail));
   if ('raw_hex' in frame) return Buffer.from(frame.raw_hex, 'hex');
   if ('copy_done' in frame) return message('c');
+  if ('elsewhere' in frame || 'wait_ms' in frame) return Buffer.alloc(0);
   return message('sync' in frame ? 'S' : 'H');
 }
 

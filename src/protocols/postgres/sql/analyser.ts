@@ -3,7 +3,8 @@
  *
  * Contract: for every statement either the facts cover everything that it can do, or `analysis` is
  * `partial` or `opaque` and says why. Each statement of a text is analysed under the state before
- * the text; who runs them must not trust that behind one that changes the state.
+ * the text, but for the names that it is given there; who runs them must not trust that behind one
+ * that changes settings or the catalogue.
  *
  * Definitions of views and bodies of functions are parsed when they are first met: the walk is done
  * again until every text that it needs is there. A bound that is reached makes the statement
@@ -20,6 +21,7 @@ import { AnalysisCache, type Reuse } from './cache.ts';
 import type { Oid } from './catalogue.ts';
 import { Collector } from './collector.ts';
 import { expression } from './expression.ts';
+import { NamesWithin } from './names-within.ts';
 import { shapeOf } from './normalise.ts';
 import { operator } from './operator-expression.ts';
 import {
@@ -127,13 +129,13 @@ class Analyser implements RunningAnalyser {
     }
   }
 
-  /** Every statement; of a long text a few at a time, so that others get their turn. */
+  /** Every statement, at once where that can be. */
   #all(
     text: string,
     parsed: readonly ParsedStatement[],
     parts: Parts,
   ): SqlAnalysis | Promise<SqlAnalysis> {
-    if (parsed.length > sliceMax) return this.#slowly(text, parsed, parts);
+    if (parsed.length > sliceMax || givesNames(parsed)) return this.#inOrder(text, parsed, parts);
     const findings = parsed.map((one) => this.#settled(text, one, parts, 0));
     const ready = findings.flatMap((one) => (one instanceof Promise ? [] : [one]));
     return ready.length === findings.length
@@ -143,14 +145,18 @@ class Analyser implements RunningAnalyser {
         );
   }
 
-  async #slowly(
+  /** One after another, under the names that it is given; others get their turn meanwhile. */
+  async #inOrder(
     text: string,
     parsed: readonly ParsedStatement[],
     parts: Parts,
   ): Promise<SqlAnalysis> {
     const findings: Finding[] = [];
+    const names = new NamesWithin(parts.state);
     for (const [at, one] of parsed.entries()) {
-      findings.push(await this.#settled(text, one, parts, 0));
+      const finding = await this.#settled(text, one, { ...parts, state: names.state }, 0);
+      findings.push(finding);
+      names.follow(finding.statement);
       if (at % sliceMax === 0) await new Promise((resume) => setImmediate(resume));
     }
     return this.#finished(text, findings, parts);
@@ -233,6 +239,11 @@ class Analyser implements RunningAnalyser {
     return finding(walk, tree, own);
   }
 }
+
+/** Whether a statement of the text names one that another may run. */
+const givesNames = (parsed: readonly ParsedStatement[]): boolean =>
+  parsed.length > 1 &&
+  parsed.some(({ tree }) => 'PrepareStmt' in tree || 'DeclareCursorStmt' in tree);
 
 /** Statements that depend on names that the session gives. */
 const named: ReadonlySet<string> = new Set(['EXECUTE', 'FETCH', 'MOVE', 'PREPARE', 'DECLARE']);

@@ -1,6 +1,7 @@
 /** Function calls as they are written: overloads, aggregates, windows, calls that are casts. */
 import type { FuncCall, Node, WindowDef } from 'libpg-query';
 import { callAny, castTo } from './calls.ts';
+import { aside } from './labels.ts';
 import { fieldOf } from './lookup.ts';
 import { chooseFunctions, functionsNamed } from './overloads.ts';
 import { isRowType, typeByNames } from './resolve-types.ts';
@@ -38,16 +39,31 @@ export function callExpression(walk: Walk, node: FuncCall, scope: Scope): Value 
     spread: node.func_variadic === true,
   });
   walk.env.chosen.set(node, chosen);
-  const literals = named.length === 0 ? given.map((arg) => literalText(arg)) : [];
+  const detail = {
+    literals: named.length === 0 ? given.map((arg) => literalText(arg)) : [],
+    fixedLength: names.at(-1) === 'unnest' && given.every((arg) => hasLength(walk, arg, scope)),
+  };
   // By name the order differs from the declared one; then any argument may be any parameter.
   const all = derived(0, args);
   const passed = named.length === 0 ? args : (chosen[0]?.argTypes.map(() => all) ?? args);
-  const called = chosen.length === 0 ? undefined : callAny(walk, chosen, passed, { literals });
+  const called = chosen.length === 0 ? undefined : callAny(walk, chosen, passed, detail);
   const converted = conversion(walk, names, args);
   if (called !== undefined && converted !== undefined) {
     return derived(called.type === converted.type ? called.type : 0, [called, converted]);
   }
   return called ?? converted ?? unknownCall(walk, names, args);
+}
+
+/** An array whose length nothing masked decides: as written, or by a sub-query's rows. */
+function hasLength(walk: Walk, node: Node, scope: Scope): boolean {
+  if ('SubLink' in node && node.SubLink.subLinkType === 'ARRAY_SUBLINK') return true;
+  if (!('A_ArrayExpr' in node)) return false;
+  const { catalogue } = walk.env;
+  return (node.A_ArrayExpr.elements ?? []).every((element) => {
+    const { type } = walk.entries.expression(aside(walk), element, scope);
+    // Arrays in an array come apart as well.
+    return type !== 0 && catalogue.typeByOid(type)?.kind !== 'array';
+  });
 }
 
 /** `column(row)` is the column, when the row has it; the server looks for that first. */

@@ -42,9 +42,11 @@ import { readLiteral, type Walk } from './walk.ts';
 export interface CallDetail {
   /** Text of the arguments that are literals. */
   readonly literals: readonly (string | undefined)[];
+  /** Whether the arrays among them have as many elements as are written down. */
+  readonly fixedLength: boolean;
 }
 
-const noDetail: CallDetail = { literals: [] };
+const noDetail: CallDetail = { literals: [], fixedLength: false };
 
 /** Results that say nothing of what their arguments hold. */
 const blind: ReadonlySet<string> = new Set(['count', 'pg_typeof']);
@@ -76,10 +78,10 @@ function call(walk: Walk, info: FunctionInfo, args: readonly Value[], detail: Ca
   switch (info.safety) {
     case 'pure':
     case 'read':
-      return reviewedResult(walk, info, args);
+      return reviewedResult(walk, info, args, detail);
     case 'data-read':
       facts.effect('read');
-      return fromAnywhere(reviewedResult(walk, info, args));
+      return fromAnywhere(reviewedResult(walk, info, args, detail));
     case 'effect':
       return runEffects(walk, info, args, detail);
     case 'unknown':
@@ -93,14 +95,19 @@ function checkDefaults(walk: Walk, info: FunctionInfo): void {
   walkText(walk, info.defaultExpressions, emptyScope);
 }
 
-function reviewedResult(walk: Walk, info: FunctionInfo, args: readonly Value[]): Value {
+function reviewedResult(
+  walk: Walk,
+  info: FunctionInfo,
+  args: readonly Value[],
+  detail: CallDetail,
+): Value {
   if (info.schema === 'pg_catalog' && blind.has(info.name)) return clean(info.returnType);
   const result = resultOf(walk, info, args);
   if (isTainted(result)) {
     for (const arg of args) {
       if (!isQuietCall(info)) walk.facts.use(arg, 'compute');
       // How many rows it gives tells of what it was given.
-      if (info.returnsSet && info.name !== 'unnest') walk.facts.use(arg, 'filter');
+      if (info.returnsSet && !detail.fixedLength) walk.facts.use(arg, 'filter');
       // A truth value cannot be masked by one that looks like it: it is a question, not a value.
       if (result.type === boolType) walk.facts.use(arg, 'filter');
     }
@@ -237,11 +244,16 @@ function unreviewed(walk: Walk, info: FunctionInfo, args: readonly Value[]): Val
   facts.object('function', `${info.schema}.${info.name}`, 'execute');
   if (info.kind === 'aggregate' && info.supportOids.length > 0) {
     const support = info.supportOids.map((oid) => env.catalogue.functionByOid(oid));
-    if (support.every(isSafe)) return reviewedResult(walk, info, args);
+    if (support.every(isSafe)) return reviewedResult(walk, info, args, noDetail);
   }
   if (info.language === 'sql' && info.kind === 'function') {
     const followed = followFunction(walk, info, args);
-    if (followed !== undefined) return shaped(walk, info, followed);
+    if (followed !== undefined) {
+      const result = shaped(walk, info, followed);
+      // The planner may run it and put what it gives into the plan.
+      walk.facts.use(result, 'compute');
+      return result;
+    }
   }
   for (const arg of args) facts.use(arg, 'copy');
   facts.effect('execute-code', 'unknown');

@@ -1,12 +1,12 @@
 /** Operators: by the name that is in view, as the server finds them, never by how they look. */
 import type { A_Expr, Node } from 'libpg-query';
 import { callAny, checkImplicit } from './calls.ts';
-import type { FunctionInfo, OperatorInfo } from './catalogue.ts';
+import type { FunctionInfo, Oid, OperatorInfo } from './catalogue.ts';
 import { chooseOperators, operatorsNamed } from './overloads.ts';
 import { comparisons } from './quiet.ts';
 import type { Scope } from './scope.ts';
 import { isSafe } from './traits.ts';
-import { boolType, recordType, unknownType } from './type-oids.ts';
+import { boolType, polymorphicTypes, recordType, unknownType } from './type-oids.ts';
 import { itemsOf, kindOf, namesOf } from './tree.ts';
 import { checkOrdering } from './ordering.ts';
 import { clean, cleanAny, derived, either, isTainted, unknownValue, type Value } from './values.ts';
@@ -140,8 +140,17 @@ export function operator(
     walk.facts.partial(`operator ${names.join('.')} is not known for its operands`);
     return unknownValue;
   }
-  for (const arg of args) checkOrdering(walk, arg.type);
+  for (const arg of args) {
+    if (arg.type !== 0) checkOrdering(walk, arg.type);
+    else for (const type of operandTypes(chosen)) checkOrdering(walk, type);
+  }
   return apply(walk, chosen, args);
+}
+
+/** What an operand of any type, such as a parameter, is turned into; 0 where that can be anything. */
+function operandTypes(chosen: readonly OperatorInfo[]): ReadonlySet<Oid> {
+  const all = chosen.flatMap(({ left, right }) => (left === 0 ? [right] : [left, right]));
+  return new Set(all.map((type) => (polymorphicTypes.has(type) ? 0 : type)));
 }
 
 function apply(walk: Walk, chosen: readonly OperatorInfo[], args: readonly Value[]): Value {

@@ -7,6 +7,7 @@ import type {
   InsertStmt,
   MergeStmt,
   Node,
+  OnConflictClause,
   RangeVar,
   ReturningClause,
   UpdateStmt,
@@ -115,6 +116,7 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
     defaults: true,
   });
   const conflict = node.onConflictClause;
+  if (conflict !== undefined) probe(walk, conflict, target);
   if (conflict?.action === 'ONCONFLICT_UPDATE' || conflict?.infer !== undefined) {
     const excluded = rowItem('excluded', written(writing));
     const inside = withSources(scope, bothItems(target.item, excluded));
@@ -139,6 +141,23 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
     }
   }
   return returning(walk, node.returningClause, { ...writing, from: noSources }, scope);
+}
+
+/** ON CONFLICT tells whether a key is there: it compares with every key that it could meet. */
+function probe(walk: Walk, conflict: OnConflictClause, target: Target): void {
+  const { infer } = conflict;
+  const named = (infer?.indexElems ?? []).flatMap((element) =>
+    'IndexElem' in element && element.IndexElem.name !== undefined ? [element.IndexElem.name] : [],
+  );
+  const { relation, item } = target;
+  const keys = (relation?.indexes ?? []).filter((index) => index.unique);
+  const all = keys.flatMap(({ columns }) =>
+    columns.flatMap((attnum) => relation?.columns.find((one) => one.attnum === attnum)?.name ?? []),
+  );
+  const compared = new Set(infer === undefined || infer.conname !== undefined ? all : named);
+  for (const { name, value } of item.columns) {
+    if (compared.has(name)) walk.facts.use({ ...value, unknown: false }, 'filter');
+  }
 }
 
 /** The columns that are given values, in order. */
