@@ -173,7 +173,7 @@ const uses: readonly (readonly [sql: string, uses: string])[] = [
   ['SELECT ssn IS NOT NULL FROM people', ''],
   ['SELECT unnest(ARRAY[ssn, city]) FROM people', 'return'],
   ["SELECT unnest(string_to_array(ssn, '9')) FROM people", 'compute filter return'],
-  ['SELECT unnest((ARRAY[1,2,3])[1:length(ssn)]) FROM people', 'compute filter return'],
+  ['SELECT unnest((ARRAY[1,2,3])[1:length(ssn)]) FROM people', 'filter return'],
   ["INSERT INTO people (id, name, ssn) VALUES (9, '', 'x') ON CONFLICT (id) DO NOTHING", 'write'],
   ["INSERT INTO people (id, name, ssn) VALUES (9, '', 'x') ON CONFLICT DO NOTHING", 'filter write'],
   [
