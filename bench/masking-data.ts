@@ -197,7 +197,17 @@ export function hostileCells(): { readonly name: string; readonly bytes: Uint8Ar
   return [
     ['a', '1', '@', 'a@', 'a@a.', 'a@b.c ', '1 ', '1-', '12 34 ', '123-45-6789 ', '1.1.1.1 '],
     ['4111 1111 1111 1112 ', 'DE89 ', 'DE12 3704 0044 0532 0130 00 ', '+1 202 555 0123 '],
-    ['password=', 'password: ', '"ssn":"', 'a=', 'ssn 123456789 ', 'Aa Bb Cc Dd ', 'Dr. Aa '],
+    [
+      'password=',
+      'password: ',
+      '"ssn":"',
+      '"ssn":["x",',
+      '"full_name":["A B",',
+      'a=',
+      'ssn 123456789 ',
+      'Aa Bb Cc Dd ',
+      'Dr. Aa ',
+    ],
     [
       '-----BEGIN PRIVATE KEY-----',
       'eyJhbGciOi',

@@ -174,6 +174,24 @@ describe('content', () => {
     assert.equal(mask('{"+1 202 555 0123",NULL}', { column: 'phones' }), '{"[PHONE]",NULL}');
   });
 
+  it('masks every element of a list that has a name', () => {
+    const options = { column: 'full_name' };
+    assert.equal(mask('{"Jane Doe","John Roe",NULL}', options), '{"[PERSON]","[PERSON]",NULL}');
+    assert.equal(mask('["Jane Doe", "John Roe"]', options), '["[PERSON]", "[PERSON]"]');
+    const dates = mask('{1980-02-29,1990-01-01}', { column: 'dob' });
+    assert.equal(dates, '{[DATE_OF_BIRTH],[DATE_OF_BIRTH]}');
+    assert.equal(
+      mask('{"full_name":["Jane Doe", "John Roe"],"tag":["Red Chair"]}', { kind: 'json' }),
+      '{"full_name":["[PERSON]", "[PERSON]"],"tag":["Red Chair"]}',
+    );
+    assert.equal(
+      mask('{"full_name":["Jane Doe",{"full_name":["Al Roe","Bo Roe"],"size":"Red Chair"}]}'),
+      '{"full_name":["[PERSON]",{"full_name":["[PERSON]","[PERSON]"],"size":"Red Chair"}]}',
+    );
+    const passwords = mask('["hunter","horse"]', { kind: 'json', column: 'oldPasswords' });
+    assert.equal(passwords, '["[SECRET]","[SECRET]"]');
+  });
+
   it('masks unread what is too large', () => {
     const rule = { id: 'm', columns: [], detect: ['pii'], transform: { kind: 'redact' } } as const;
     const { content } = createMaskSet([rule], { version: '1', hash, cellBytesMax: 10 });

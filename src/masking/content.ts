@@ -3,16 +3,16 @@
  * replacement keeps what the value is part of valid: JSON stays JSON, an integer an integer.
  */
 import type { CellKind, ContentScanner, TextStream, Transform } from '#core/masking.ts';
-import { Examiner } from './examine.ts';
+import type { Examiner } from './examine.ts';
 import { jsonPlaces } from './json.ts';
-import type { Plan } from './plan.ts';
 import type { KeyedHash } from './pseudonym.ts';
 import { MaskingStream } from './stream.ts';
 import { REDACTED, replaceValue } from './transforms.ts';
 
 /** What content masking is made of. */
 export interface ContentOptions {
-  readonly plan: Plan;
+  /** What looks at values; may be shared, because nothing of a value stays in it. */
+  readonly examiner: Examiner;
   /** By detector number. */
   readonly transforms: readonly (Transform | undefined)[];
   readonly hash: KeyedHash;
@@ -38,12 +38,12 @@ export class Content implements ContentScanner {
 
   constructor(options: ContentOptions) {
     this.#options = options;
-    this.#examiner = new Examiner(options.plan);
-    this.#tags = options.plan.kinds.map(({ entity }) => encoder.encode(`[${entity}]`));
+    this.#examiner = options.examiner;
+    this.#tags = options.examiner.plan.kinds.map(({ entity }) => encoder.encode(`[${entity}]`));
   }
 
   hint(columnName: string): number {
-    return this.#options.plan.hint(columnName);
+    return this.#examiner.plan.hint(columnName);
   }
 
   stream(): TextStream {

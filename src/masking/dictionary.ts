@@ -160,7 +160,8 @@ function isWhole(words: readonly string[], from: number, to: number, end: number
 
 function lookUp(words: readonly string[], from: number, to: number): readonly Phrase[] | undefined {
   const joined = words.slice(from, to).join('');
-  return phrases.get(joined) ?? phrases.get(joined.replace(/\d+$/, ''));
+  const plain = joined.replace(/\d+$/, '');
+  return phrases.get(joined) ?? phrases.get(plain) ?? phrases.get(plain.replace(/s$/, ''));
 }
 
 /** Phrases as the scan of text wants them: by the hash of their letters. */
@@ -198,7 +199,9 @@ export function keyEndings(): readonly (readonly [number, number, number])[] {
   return [...words].flatMap((word) => {
     // A key of two letters ends with what stands before it; these are the usual signs.
     const padded =
-      word.length > 2 ? [word] : Array.from(' "\'_.,{[(&?;\n\0-').map((sign) => sign + word);
+      word.length > 2
+        ? [word, `${word}s`]
+        : Array.from(' "\'_.,{[(&?;\n\0-').map((sign) => sign + word);
     return padded.map((text): [number, number, number] => {
       const [a = 0, b = 0, c = 0] = new TextEncoder().encode(text).slice(-3);
       return [a, b, c];

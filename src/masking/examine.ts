@@ -8,6 +8,7 @@ import { classOf, isSpace } from './bytes.ts';
 import { Finder } from './finder.ts';
 import { fold, type Folded } from './fold.ts';
 import type { Plan } from './plan.ts';
+import { elementsOf } from './lists.ts';
 import { valueKind } from './values.ts';
 
 /** Shorter integers are nothing that can be told without a name. */
@@ -110,7 +111,7 @@ export class Examiner {
     hint: number,
   ): boolean {
     if (hint !== 0 && kind !== 'json' && this.#examineWhole(bytes, start, end, hint)) return true;
-    const count = this.#finder.find(bytes, start, end, hint);
+    const count = this.#findText(bytes, start, end, hint);
     if (count < 0) return this.#exhausted();
     this.count = count;
     const json =
@@ -128,11 +129,30 @@ export class Examiner {
       this.#wholeStart = folded.starts[this.#wholeStart] ?? 0;
       return true;
     }
-    const count = this.#finder.find(folded.bytes, 0, length, hint);
+    const count = this.#findText(folded.bytes, 0, length, hint);
     if (count < 0) return this.#exhausted();
     this.#folded = folded;
     this.count = count;
     return count > 0;
+  }
+
+  /** Scans a text, and the elements of an array for what its name says. */
+  #findText(bytes: Uint8Array, start: number, end: number, hint: number): number {
+    const count = this.#finder.find(bytes, start, end, hint);
+    const first = bytes[start];
+    const isList = first === 0x7b || first === 0x5b || first === 0x28;
+    if (count < 0 || hint === 0 || !isList) return count;
+    const { scan, tokens } = this.#finder;
+    const hints = this.plan.hints(hint);
+    for (const element of elementsOf(scan, start + 1, false)) {
+      const place = { ...element, isSure: true, isColumn: true };
+      const kind = valueKind(scan, hints, place, tokens);
+      const { confidence = 0.5 } = this.plan.kinds[kind] ?? {};
+      if (kind >= 0) scan.add(element.start, element.end, kind, Math.min(1, confidence + 0.1));
+      if (scan.exhausted) return -1;
+    }
+    scan.settle();
+    return scan.exhausted ? -1 : scan.count;
   }
 
   /** Asks whether the whole value is what its name says. */

@@ -2,7 +2,7 @@
  * The engine: asks the kernel where to look, and the recognisers what is there. One per set of
  * detectors; synchronous; makes nothing on the heap for a text in which nothing is found.
  */
-import { classOf, isDigit, isJoint } from './bytes.ts';
+import { classOf, isDigit } from './bytes.ts';
 import { detectors } from './detectors/table.ts';
 import { findEmail } from './email.ts';
 import {
@@ -26,6 +26,8 @@ import { WordFinder } from './words.ts';
 
 /** Windows overlap by this much, so that no anchor is cut: none is longer. */
 const OVERLAP_BYTES = 256;
+/** Digits of the shortest telephone number that is looked for. */
+const PHONE_DIGITS_MIN = 7;
 /** Findings whose rows are looked at for names. */
 const ROWS_MAX = 16;
 
@@ -42,6 +44,9 @@ export class Finder {
   /** Whether the last text had escapes or other than ASCII, which may have to be folded first. */
   special: boolean = false;
   readonly #kernel: Kernel;
+  /** What the group of digits in question has. */
+  #digitCount: number = 0;
+  #dotCount: number = 0;
   /** Up to where addresses with colons have been looked for. */
   #colonsDone: number = 0;
   /** Whether it had backslashes. */
@@ -145,16 +150,16 @@ export class Finder {
   /** A group of digits with single signs between them: every run of digits may start something. */
   #digits(from: number): void {
     const { scan } = this;
-    const wantsPhone = scan.plan.enabled[phone] === 1;
     const isVersion = scan.hint !== 0 && scan.plan.hints(scan.hint).isVersion;
-    const wantsIp = scan.plan.enabled[ip] === 1 && !isVersion;
+    this.#count(from);
+    const wantsPhone = scan.plan.enabled[phone] === 1 && this.#digitCount >= PHONE_DIGITS_MIN;
+    const wantsIp = scan.plan.enabled[ip] === 1 && !isVersion && this.#dotCount >= 3;
     if (scan.hint === 0 && from === scan.start && this.#isBareNumber()) return;
     let at = skipTimestamp(scan, from);
     let done = at;
     // The kernel's group goes on over any number of signs, so this does too.
     for (at = nextRun(scan, at); at >= 0; at = nextRun(scan, at)) {
-      let end = at;
-      while (end < scan.end && (classOf(scan.bytes, end) & isDigit) !== 0) end += 1;
+      const end = runEnd(scan, at);
       if (!scan.spend(end - at + 8)) return;
       const known = scan.count;
       if (wantsIp && end - at <= 3 && scan.byte(end) === 46) findIpv4(scan, at, ip);
@@ -166,7 +171,8 @@ export class Finder {
       }
       this.tokens.find(scan, at);
       // Digits that another sign follows may be the beginning of something else: `123456789:AA…`.
-      if (end < scan.end && !isBetween(scan, end)) this.#shapes(at, scan.plan.atTokens.digits);
+      if (end < scan.end && steps[scan.byte(end)] !== SIGN)
+        this.#shapes(at, scan.plan.atTokens.digits);
       // What is an identifier is no telephone number too.
       if (scan.count > known) done = Math.max(done, scan.ends[scan.count - 1] ?? 0);
       if (wantsPhone && at >= done) {
@@ -174,6 +180,23 @@ export class Finder {
       }
       at = end;
     }
+  }
+
+  /** Counts the digits and dots of the group that starts at `from`. */
+  #count(from: number): void {
+    const { bytes, end } = this.scan;
+    let digits = 0;
+    let dots = 0;
+    for (let at = from; at < end; at += 1) {
+      const byte = bytes[at] ?? 0;
+      const kind = steps[byte] ?? 0;
+      if (kind === 0) break;
+      if (kind === DIGIT) digits += 1;
+      else if (byte === 46) dots += 1;
+    }
+    this.#digitCount = digits;
+    this.#dotCount = dots;
+    this.scan.spend(digits + dots);
   }
 
   /** Whether the value is a number and nothing else, of a length that means nothing by itself. */
@@ -207,18 +230,35 @@ function hasHint(scan: Scan, number: number): boolean {
   return scan.plan.hints(scan.hint).hints.some(({ detector }) => detector === number);
 }
 
-function isBetween(scan: Scan, at: number): boolean {
-  const byte = scan.byte(at);
-  return (classOf(scan.bytes, at) & isJoint) !== 0 || byte === 40 || byte === 41;
-}
-
 /** The next digit at or after `at` with only signs of a group between; -1 when the group ends. */
 function nextRun(scan: Scan, at: number): number {
+  const { bytes, end } = scan;
   let here = at;
-  while (here < scan.end && isBetween(scan, here)) here += 1;
-  scan.spend(here - at);
-  return here < scan.end && (classOf(scan.bytes, here) & isDigit) !== 0 ? here : -1;
+  for (; here < end; here += 1) {
+    const kind = steps[bytes[here] ?? 0] ?? 0;
+    if (kind === 0) return -1;
+    if (kind === DIGIT) {
+      scan.spend(here - at);
+      return here;
+    }
+  }
+  return -1;
 }
+
+/** The end of the digits at `at`. */
+function runEnd(scan: Scan, at: number): number {
+  const { bytes, end } = scan;
+  let here = at;
+  while (here < end && steps[bytes[here] ?? 0] === DIGIT) here += 1;
+  return here;
+}
+
+const SIGN = 1;
+const DIGIT = 2;
+/** What each byte is in a group of digits: a sign between them, a digit, or its end (0). */
+const steps: Uint8Array = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 48 && byte <= 57 ? DIGIT : ' ./-()'.includes(String.fromCharCode(byte)) ? SIGN : 0,
+);
 
 /** The end of digits and dots. */
 function dottedEnd(scan: Scan, at: number): number {

@@ -3,6 +3,7 @@ import { classOf, isDigit, isSpace, isWord } from './bytes.ts';
 import { isPassword } from './credentials.ts';
 import { detectors } from './detectors/table.ts';
 import { hashStart, hashStep } from './dictionary.ts';
+import { elementsOf } from './lists.ts';
 import { addressEnd, nameEnd } from './people.ts';
 import { indexOf } from './plan.ts';
 import type { Scan } from './scan.ts';
@@ -17,6 +18,7 @@ const EQUALS = 61;
 const SLASH = 47;
 const AT = 64;
 const BACKSLASH = 92;
+const OPEN_LIST = 91;
 
 const SLOTS = 1_024;
 const decoder = new TextDecoder();
@@ -84,7 +86,21 @@ export class KeyFinder {
     if (hint === 0) return;
     const before = scan.byte(keyStart - 1);
     const value = readValue(scan, at + 1, before === 63 || before === 38);
-    if (value !== undefined) this.#judge(scan, hint, value, tokens);
+    if (value === undefined) return;
+    this.#judge(scan, hint, value, tokens);
+    if (scan.byte(value.start - (value.isQuoted ? 2 : 1)) === OPEN_LIST) {
+      this.#judgeList(scan, hint, value, tokens);
+    }
+  }
+
+  /** `"names": ["Jane Doe", "John Roe"]`: the key speaks for all of them. */
+  #judgeList(scan: Scan, hint: number, first: Extent, tokens: TokenFinder): void {
+    // A list in a list in a list, each with a key, is no JSON; it must not be read once for each.
+    if (first.end < scan.listsRead) return;
+    for (const { start, end } of elementsOf(scan, first.end, true)) {
+      scan.listsRead = end;
+      this.#judge(scan, hint, { start, end, isQuoted: scan.byte(end) === 34 }, tokens);
+    }
   }
 
   #judge(scan: Scan, hint: number, value: Extent, tokens: TokenFinder): void {

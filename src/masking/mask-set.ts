@@ -10,6 +10,7 @@ import type { ColumnMask, MaskRule, MaskSet, Transform } from '#core/masking.ts'
 import { type ColumnPattern, parseColumn } from './columns.ts';
 import { Content } from './content.ts';
 import { detectorsNamed, knownDetectors } from './detectors/table.ts';
+import { Examiner } from './examine.ts';
 import { compilePattern, type CustomPattern } from './patterns.ts';
 import { Plan } from './plan.ts';
 import type { KeyedHash } from './pseudonym.ts';
@@ -143,11 +144,26 @@ function compileContent(rules: readonly MaskRule[], options: MaskSetOptions): Co
     }
   }
   if (chosen.size === 0) return undefined;
-  const plan = new Plan(new Set(chosen.keys()), patterns);
+  const examiner = examinerFor([...chosen.keys()], options.patterns ?? []);
   return new Content({
-    plan,
-    transforms: plan.kinds.map(({ name }) => chosen.get(name)?.transform),
+    examiner,
+    transforms: examiner.plan.kinds.map(({ name }) => chosen.get(name)?.transform),
     hash: options.hash,
     cellBytesMax: options.cellBytesMax ?? defaultLimits.cellBytesMax,
   });
+}
+
+/** Examiners by what they look for: mask sets differ in transforms more often than in detectors. */
+const examiners: Map<string, Examiner> = new Map();
+const EXAMINERS_MAX = 16;
+
+function examinerFor(names: readonly string[], patterns: readonly CustomPattern[]): Examiner {
+  const key = JSON.stringify([names.toSorted(), patterns]);
+  const known = examiners.get(key);
+  if (known !== undefined) return known;
+  const made = new Examiner(new Plan(new Set(names), patterns.map(compilePattern)));
+  const [oldest] = examiners.keys();
+  if (examiners.size >= EXAMINERS_MAX && oldest !== undefined) examiners.delete(oldest);
+  examiners.set(key, made);
+  return made;
 }

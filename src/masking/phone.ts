@@ -2,7 +2,7 @@
  * Telephone numbers: international ones by country code and length (ITU-T E.164), North American
  * ones by their groups, national ones only where a name or word says phone.
  */
-import { classOf, isDigit, isWord } from './bytes.ts';
+import { classOf, isWord } from './bytes.ts';
 import { strongContext } from './context.ts';
 import type { Scan } from './scan.ts';
 import type { TokenFinder } from './tokens.ts';
@@ -78,29 +78,28 @@ export class PhoneFinder {
   }
 
   #read(scan: Scan, at: number): void {
+    const { bytes, end } = scan;
     let here = at;
-    this.#groups = 0;
-    this.#digits = 0;
-    this.#prefix = 0;
-    while (this.#groups < GROUPS_MAX && this.#digits < DIGITS_MAX) {
+    let groups = 0;
+    let digits = 0;
+    let prefix = 0;
+    while (groups < GROUPS_MAX && digits < DIGITS_MAX) {
       const from = here;
-      while (
-        here < scan.end &&
-        (classOf(scan.bytes, here) & isDigit) !== 0 &&
-        here - from < DIGITS_MAX
-      ) {
-        if (this.#digits + here - from < PREFIX_DIGITS) {
-          this.#prefix = this.#prefix * 10 + scan.byte(here) - 48;
-        }
-        here += 1;
+      for (; here < end && digits < DIGITS_MAX; here += 1) {
+        const digit = (bytes[here] ?? 0) - 48;
+        if (digit < 0 || digit > 9) break;
+        if (digits < PREFIX_DIGITS) prefix = prefix * 10 + digit;
+        digits += 1;
       }
       if (here === from) break;
-      this.#sizes[this.#groups] = here - from;
-      this.#ends[this.#groups] = here;
-      this.#groups += 1;
-      this.#digits += here - from;
+      this.#sizes[groups] = here - from;
+      this.#ends[groups] = here;
+      groups += 1;
       here += separator(scan, here);
     }
+    this.#groups = groups;
+    this.#digits = digits;
+    this.#prefix = prefix;
   }
 
   /** How many groups, from the first, make a whole number with a known country code. */

@@ -75,6 +75,8 @@ export class Plan {
     readonly free: CountTable;
     /** Those that need a name. */
     readonly near: CountTable;
+    /** By characters, 1 where there is any of the first kind: most lengths are nothing. */
+    readonly freeLengths: Uint8Array;
   };
   /** By {@link wordKey}. */
   readonly byWord: ReadonlyMap<number, readonly WordEntry[]>;
@@ -101,7 +103,8 @@ export class Plan {
     this.patterns = patterns
       .map((pattern, index) => ({ number: detectors.length + index, pattern }))
       .filter(({ number }) => this.enabled[number] === 1);
-    this.shapes = detectors.map(shapesOf);
+    compiledShapes ??= detectors.map(shapesOf);
+    this.shapes = compiledShapes;
     const active = this.shapes.filter((_, index) => this.enabled[index] === 1).flat();
     const words = new Words();
     const asTokens: ShapeEntry[] = [];
@@ -117,8 +120,13 @@ export class Plan {
       long: odd.filter(({ shape }) => shape.groupMin < DIGITS_MIN && shape.runMin >= LONG_MIN),
     };
     const groups = asTokens.filter(isGroups);
+    const free = countTable(groups.filter(({ needsName }) => !needsName));
     this.byCount = {
-      free: countTable(groups.filter(({ needsName }) => !needsName)),
+      free,
+      freeLengths: Uint8Array.from({ length: COUNT_MAX }, (_, length) => {
+        const row = free.slice(countKey(length, 0), countKey(length + 1, 0));
+        return row.some((entries) => entries !== undefined) ? 1 : 0;
+      }),
       near: countTable(groups.filter(({ needsName }) => needsName)),
     };
     this.byWord = words.entries;
@@ -235,6 +243,9 @@ export class Plan {
     };
   }
 }
+
+/** The shapes of all detectors: the same for every plan, and compiled with the first. */
+let compiledShapes: readonly (readonly ShapeEntry[])[] | undefined;
 
 /** The number of a detector; throws for a name that is not in the table. */
 export function indexOf(name: string): number {

@@ -36,6 +36,8 @@ export class Scan {
   /** How many findings there are. */
   count: number = 0;
   exhausted: boolean = false;
+  /** Up to where lists have been read for the keys before them. */
+  listsRead: number = 0;
   readonly starts: Int32Array = new Int32Array(SPANS_MAX);
   readonly ends: Int32Array = new Int32Array(SPANS_MAX);
   readonly found: Int16Array = new Int16Array(SPANS_MAX);
@@ -55,6 +57,7 @@ export class Scan {
     this.hint = hint;
     this.count = 0;
     this.exhausted = false;
+    this.listsRead = 0;
     if (this.#suspects.length > 0) this.#suspects.length = 0;
     this.#work = WORK_BASE + WORK_PER_BYTE * (end - start);
   }

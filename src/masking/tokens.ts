@@ -126,10 +126,15 @@ export class TokenFinder {
       length += (lengths[last] ?? 0) - (this.#starts[last] ?? 0);
       digits += this.#digits[last] ?? 0;
     }
-    const { free, near } = scan.plan.byCount;
+    const { free, near, freeLengths } = scan.plan.byCount;
+    // Most places have no words before them that name anything; then only clear shapes count.
+    const isUnnamed = this.isUnnamed(scan, this.#starts[first] ?? 0);
     for (last -= 1; last >= first; last -= 1) {
-      const key = countKey(length, digits);
-      if (this.#fits(scan, free[key], near[key], first, last)) return last;
+      if (!isUnnamed || freeLengths[length] === 1) {
+        const key = countKey(length, digits);
+        const named = isUnnamed ? undefined : near[key];
+        if (this.#fits(scan, free[key], named, first, last)) return last;
+      }
       length -= (lengths[last] ?? 0) - (this.#starts[last] ?? 0);
       digits -= this.#digits[last] ?? 0;
     }
@@ -146,10 +151,7 @@ export class TokenFinder {
     this.#best = -1;
     this.#bestConfidence = 0;
     if (free !== undefined) this.#judgeAll(scan, free, first, last);
-    // Most places have no words before them that name anything; then only clear shapes count.
-    if (near !== undefined && !this.isUnnamed(scan, this.#starts[first] ?? 0)) {
-      this.#judgeAll(scan, near, first, last);
-    }
+    if (near !== undefined) this.#judgeAll(scan, near, first, last);
     if (this.#best < 0) return false;
     scan.add(this.#starts[first] ?? 0, this.#ends[last] ?? 0, this.#best, this.#bestConfidence);
     return true;

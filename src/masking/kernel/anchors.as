@@ -1,14 +1,15 @@
 /**
  * Finds the places in a piece of text that are worth a look: an at sign, the start of a known
  * word, a group of digits, a key and its value, a long token. AssemblyScript (SIMD); built by
- * `npm run build:kernel` into `module.generated.ts`. It over-approximates and never decides.
+ * `node tools/kernel.ts` into `module.generated.ts`. It over-approximates and never decides.
  *
  * Memory: 8 KiB with a bit for the hash of every three bytes that start a word, 16 KiB with one for
  * every four, 8 KiB with one for every three that end a key, the input, the events: position << 3 |
  * kind, in no order beyond that of blocks.
  *
- * The text is read in blocks of 64 bytes; each class of bytes becomes a 64-bit mask, and every
- * question is asked of masks. Only token starts and groups of digits cost time of their own.
+ * The text is read in blocks of 32 bytes, because most values are no longer; each class of bytes
+ * becomes a 32-bit mask, and every question is asked of masks. Only token starts and groups of
+ * digits cost time of their own.
  */
 
 /** Bits of `wanted`, and the kinds of events. */
@@ -31,20 +32,15 @@ function emit(at: usize, kind: u32): void {
 
 // @ts-ignore: decorator
 @inline
-function mask4(a: v128, b: v128, c: v128, d: v128): u64 {
-  return (
-    <u64>(<u32>i8x16.bitmask(a)) |
-    (<u64>(<u32>i8x16.bitmask(b)) << 16) |
-    (<u64>(<u32>i8x16.bitmask(c)) << 32) |
-    (<u64>(<u32>i8x16.bitmask(d)) << 48)
-  );
+function mask2(a: v128, b: v128): u32 {
+  return <u32>i8x16.bitmask(a) | (<u32>i8x16.bitmask(b) << 16);
 }
 
 // @ts-ignore: decorator
 @inline
-function equal(a: v128, b: v128, c: v128, d: v128, byte: i8): u64 {
+function equal(a: v128, b: v128, byte: i8): u32 {
   const wanted = i8x16.splat(byte);
-  return mask4(i8x16.eq(a, wanted), i8x16.eq(b, wanted), i8x16.eq(c, wanted), i8x16.eq(d, wanted));
+  return mask2(i8x16.eq(a, wanted), i8x16.eq(b, wanted));
 }
 
 // @ts-ignore: decorator
@@ -69,6 +65,15 @@ function isHex(byte: u8): bool {
 @inline
 function isLower(byte: u8): bool {
   return <u8>(byte - 97) < 26;
+}
+
+/** The bits of the block at `base` for the bytes from `from` to `to`. */
+function within32(base: u32, from: u32, to: u32): u32 {
+  const low = from > base ? from - base : 0;
+  const high = to > base ? to - base : 0;
+  if (low >= 32) return 0;
+  const below = high >= 32 ? ~<u32>0 : (<u32>1 << high) - 1;
+  return below & ~((<u32>1 << low) - 1);
 }
 
 /** Whether 36 bytes at `at` are a UUID and no more than that. */
@@ -134,51 +139,49 @@ export function find(
   v128.store(after, zero, 64);
   store<u8>(text - 1, 0);
   // Carries from block to block, each as the mask of the block before.
-  let alnumBefore: u64 = 0;
-  let backslashBefore: u64 = 0;
-  let percentBefore: u64 = 0;
-  let colonBefore: u64 = 0;
-  let colonPairBefore: u64 = 0;
-  let dashBefore: u64 = 0;
-  let dashPairBefore: u64 = 0;
-  let keyBefore: u64 = 0;
+  let alnumBefore: u32 = 0;
+  let backslashBefore: u32 = 0;
+  let percentBefore: u32 = 0;
+  let colonBefore: u32 = 0;
+  let colonPairBefore: u32 = 0;
+  let dashBefore: u32 = 0;
+  let dashPairBefore: u32 = 0;
+  let keyBefore: u32 = 0;
   // The open group of digits, and the open token, relative to the text.
   let groupStart: i32 = -1;
   let groupDigits: u32 = 0;
   let groupDots: u32 = 0;
   let tokenStart: i32 = -1;
   let tokenIsMixed = false;
+  // The last UUID.
+  let uuidStart: u32 = 0;
+  let uuidEnd: u32 = 0;
 
-  for (let base: u32 = 0; base < length; base += 64) {
+  for (let base: u32 = 0; base < length; base += 32) {
     const at = text + base;
     const a = v128.load(at);
     const b = v128.load(at, 16);
-    const c = v128.load(at, 32);
-    const d = v128.load(at, 48);
 
-    const digit = mask4(within(a, 48, 10), within(b, 48, 10), within(c, 48, 10), within(d, 48, 10));
+    const digit = mask2(within(a, 48, 10), within(b, 48, 10));
     const lower = i8x16.splat(32);
-    const letter = mask4(
-      within(v128.or(a, lower), 97, 26), within(v128.or(b, lower), 97, 26),
-      within(v128.or(c, lower), 97, 26), within(v128.or(d, lower), 97, 26),
-    );
-    const high = mask4(a, b, c, d);
+    const letter = mask2(within(v128.or(a, lower), 97, 26), within(v128.or(b, lower), 97, 26));
+    const high = mask2(a, b);
     // Bytes of other scripts continue a word.
     const alnum = digit | letter | high;
-    const backslash = equal(a, b, c, d, 0x5c);
+    const backslash = equal(a, b, 0x5c);
     if (high != 0) seen |= 2;
     if (backslash != 0) seen |= 4;
-    if (equal(a, b, c, d, 0x1b) != 0) seen |= 1;
+    if (equal(a, b, 0x1b) != 0) seen |= 1;
 
     if (bit(wanted, AT)) {
-      let found = equal(a, b, c, d, 0x40);
+      let found = equal(a, b, 0x40);
       while (found != 0) {
         emit(base + <u32>ctz(found), AT);
         found &= found - 1;
       }
     }
 
-    const percent = equal(a, b, c, d, 0x25);
+    const percent = equal(a, b, 0x25);
     if (percent != 0 && bit(wanted, AT)) {
       // %40, little-endian.
       let found = percent;
@@ -191,8 +194,8 @@ export function find(
     if (bit(wanted, WORD)) {
       // After an escape (\n) or an encoded byte (%3D) a word starts, although a letter precedes.
       const fresh =
-        (backslash << 2) | (backslashBefore >> 62) | (percent << 3) | (percentBefore >> 61);
-      let starts = alnum & (~((alnum << 1) | (alnumBefore >> 63)) | fresh);
+        (backslash << 2) | (backslashBefore >> 30) | (percent << 3) | (percentBefore >> 29);
+      let starts = alnum & (~((alnum << 1) | (alnumBefore >> 31)) | fresh);
       while (starts != 0) {
         const offset = <u32>ctz(starts);
         starts &= starts - 1;
@@ -210,23 +213,23 @@ export function find(
     backslashBefore = backslash;
     percentBefore = percent;
 
-    const colon = equal(a, b, c, d, 0x3a);
-    const dash = equal(a, b, c, d, 0x2d);
+    const colon = equal(a, b, 0x3a);
+    const dash = equal(a, b, 0x2d);
     if (bit(wanted, COLONS)) {
       // The third of three colons or a double one (IPv6, MAC), or of three dashes at one distance.
       const pair =
         colon &
-        ((colon << 1) | (colonBefore >> 63) | (colon << 2) | (colonBefore >> 62) |
-          (colon << 3) | (colonBefore >> 61) | (colon << 4) | (colonBefore >> 60) |
-          (colon << 5) | (colonBefore >> 59));
+        ((colon << 1) | (colonBefore >> 31) | (colon << 2) | (colonBefore >> 30) |
+          (colon << 3) | (colonBefore >> 29) | (colon << 4) | (colonBefore >> 28) |
+          (colon << 5) | (colonBefore >> 27));
       const third =
         pair &
-        ((pair << 1) | (colonPairBefore >> 63) | (pair << 2) | (colonPairBefore >> 62) |
-          (pair << 3) | (colonPairBefore >> 61) | (pair << 4) | (colonPairBefore >> 60) |
-          (pair << 5) | (colonPairBefore >> 59));
-      const double = colon & ((colon << 1) | (colonBefore >> 63));
-      const dashPair = dash & ((dash << 3) | (dashBefore >> 61));
-      const dashThird = dashPair & ((dashPair << 3) | (dashPairBefore >> 61));
+        ((pair << 1) | (colonPairBefore >> 31) | (pair << 2) | (colonPairBefore >> 30) |
+          (pair << 3) | (colonPairBefore >> 29) | (pair << 4) | (colonPairBefore >> 28) |
+          (pair << 5) | (colonPairBefore >> 27));
+      const double = colon & ((colon << 1) | (colonBefore >> 31));
+      const dashPair = dash & ((dash << 3) | (dashBefore >> 29));
+      const dashThird = dashPair & ((dashPair << 3) | (dashPairBefore >> 29));
       let found = third | double | dashThird;
       while (found != 0) {
         emit(base + <u32>ctz(found), COLONS);
@@ -240,13 +243,13 @@ export function find(
 
     if (bit(wanted, KEY)) {
       // `=` after anything that can end a key, `:` after the same but a digit (that is a time).
-      const quote = equal(a, b, c, d, 0x22) | equal(a, b, c, d, 0x27);
-      const space = equal(a, b, c, d, 0x20);
-      const close = equal(a, b, c, d, 0x5d);
-      const ends = letter | high | quote | space | close | equal(a, b, c, d, 0x5f);
-      const sign = equal(a, b, c, d, 0x3d) | colon;
+      const quote = equal(a, b, 0x22) | equal(a, b, 0x27);
+      const space = equal(a, b, 0x20);
+      const close = equal(a, b, 0x5d);
+      const ends = letter | high | quote | space | close | equal(a, b, 0x5f);
+      const sign = equal(a, b, 0x3d) | colon;
       // An equals sign may follow a digit too.
-      const follows = ((ends | (digit & (equal(a, b, c, d, 0x3d) >> 1))) << 1) | (keyBefore >> 63);
+      const follows = ((ends | (digit & (equal(a, b, 0x3d) >> 1))) << 1) | (keyBefore >> 31);
       let found = sign & follows;
       keyBefore = ends | digit;
       while (found != 0) {
@@ -257,7 +260,7 @@ export function find(
     }
 
     if (bit(wanted, TILDE)) {
-      let found = equal(a, b, c, d, 0x7e);
+      let found = equal(a, b, 0x7e);
       while (found != 0) {
         emit(base + <u32>ctz(found), TILDE);
         found &= found - 1;
@@ -266,10 +269,10 @@ export function find(
 
     if (bit(wanted, LONG)) {
       // Ends of runs, one after the other. Identifiers have capitals, or a hyphen behind them.
-      const upper = mask4(within(a, 65, 26), within(b, 65, 26), within(c, 65, 26), within(d, 65, 26));
+      const upper = mask2(within(a, 65, 26), within(b, 65, 26));
       let rest = alnum;
       let offset: u32 = 0;
-      while (offset < 64) {
+      while (offset < 32) {
         if (tokenStart < 0) {
           const ahead = rest >> offset;
           if (ahead == 0) break;
@@ -278,8 +281,8 @@ export function find(
           tokenIsMixed = false;
         }
         const gaps = ~rest >> offset;
-        const count = gaps == 0 ? 64 - offset : <u32>ctz(gaps);
-        const window = count == 64 ? ~<u64>0 : (((<u64>1) << count) - 1) << offset;
+        const count = gaps == 0 ? 32 - offset : <u32>ctz(gaps);
+        const window = count == 32 ? ~<u32>0 : (((<u32>1) << count) - 1) << offset;
         tokenIsMixed = tokenIsMixed || (upper & window) != 0;
         if (gaps == 0) break;
         const end = base + offset + count;
@@ -293,23 +296,30 @@ export function find(
 
     if (bit(wanted, DIGITS)) {
       // Groups: digits with single separators between them.
-      const dot = equal(a, b, c, d, 0x2e);
+      const dot = equal(a, b, 0x2e);
       const joint =
-        dot | dash | equal(a, b, c, d, 0x20) | equal(a, b, c, d, 0x2f) |
-        equal(a, b, c, d, 0x28) | equal(a, b, c, d, 0x29);
-      // Digits of a UUID are no number.
+        dot | dash | equal(a, b, 0x20) | equal(a, b, 0x2f) |
+        equal(a, b, 0x28) | equal(a, b, 0x29);
+      // Digits of a UUID are no number: found by its first hyphen, left out to its end.
       let number = digit;
-      let fourth = dash & (dash << 5) & (dash << 10) & (dash << 15);
-      while (fourth != 0) {
-        const offset = <i32>ctz(fourth);
-        fourth &= fourth - 1;
-        if (offset >= 23 && isUuid(at + offset - 23)) {
-          number &= ~(((<u64>1 << 36) - 1) << (offset - 23));
-        }
+      let hyphens = dash;
+      while (hyphens != 0) {
+        const offset = <u32>ctz(hyphens);
+        hyphens &= hyphens - 1;
+        const hyphen = at + offset;
+        if (load<u8>(hyphen, 5) != 0x2d || load<u8>(hyphen, 15) != 0x2d || base + offset < 8) continue;
+        if (!isUuid(hyphen - 8)) continue;
+        const start = base + offset - 8;
+        uuidStart = start;
+        uuidEnd = start + 36;
+        // Its first digits may be in the block before, in a group that is open.
+        if (groupStart >= <i32>start) groupStart = -1;
+        number &= ~within32(base, start, uuidEnd);
       }
+      if (uuidEnd > base) number &= ~within32(base, uuidStart, uuidEnd);
       const span = number | joint;
       let offset: u32 = 0;
-      while (offset < 64) {
+      while (offset < 32) {
         if (groupStart < 0) {
           const ahead = number >> offset;
           if (ahead == 0) break;
@@ -319,12 +329,12 @@ export function find(
           groupDots = 0;
         }
         const gaps = ~span >> offset;
-        const count = gaps == 0 ? 64 - offset : <u32>ctz(gaps);
-        const window = count == 64 ? ~<u64>0 : (((<u64>1) << count) - 1) << offset;
+        const count = gaps == 0 ? 32 - offset : <u32>ctz(gaps);
+        const window = count == 32 ? ~<u32>0 : (((<u32>1) << count) - 1) << offset;
         groupDigits += <u32>popcnt(number & window);
         groupDots += <u32>popcnt(dot & window);
         offset += count;
-        if (offset >= 64) break;
+        if (offset >= 32) break;
         if (
           (groupDigits >= digitsMin && !isInside(text, groupStart, base + offset, groupDigits)) ||
           (dotted && groupDots >= 3 && groupDigits >= 4)
