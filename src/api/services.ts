@@ -8,25 +8,11 @@ import type { EventLog } from '#core/events.ts';
 import type { Identity } from '#core/identity.ts';
 import type { CredentialId, EpochMs, HoldId, LockId } from '#core/ids.ts';
 import type { EventReader } from '#core/ports/events.ts';
+import type { ExchangeAnswer, ExchangeRefusal } from '#core/ports/exchange.ts';
 import type { HoldRecord } from '#core/ports/holds.ts';
 import type { Lock, LockKind, LockSubject } from '#core/ports/locks.ts';
 import type { RecordingArchive } from '#core/ports/recording-archive.ts';
 import type { Secret } from '#core/secret.ts';
-
-/** RFC 8693 section 2.2.1. */
-export interface ExchangeAnswer {
-  readonly accessToken: Secret;
-  readonly issuedTokenType: string;
-  readonly tokenType: 'Bearer';
-  readonly expiresInSeconds: number;
-}
-
-/** RFC 6749 section 5.2. `why` is for operators. */
-export interface ExchangeRefusal {
-  readonly error: string;
-  readonly description: string;
-  readonly why: string;
-}
 
 /** A live session, as the session room lists it. */
 export interface SessionEntry {

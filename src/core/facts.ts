@@ -95,6 +95,18 @@ export interface Facts {
   readonly fingerprint: string;
 }
 
+/** The facts of what does nothing, all of it understood. */
+export const noFacts: Facts = {
+  effects: [],
+  objects: [],
+  columns: [],
+  functions: [],
+  verbs: [],
+  analysis: 'complete',
+  reasons: [],
+  fingerprint: '',
+};
+
 /** The facts of a command about which nothing could be learned. */
 export function opaqueFacts(reason: string): Facts {
   return {

@@ -16,6 +16,23 @@ describe('selectors', () => {
     }
   });
 
+  it('match names as a whole', () => {
+    const cases: readonly (readonly [string, string, boolean])[] = [
+      ['a', 'a', true],
+      ['a', 'ab', false],
+      ['*', '', true],
+      ['a*', 'a', true],
+      ['a*a', 'a', false],
+      ['a*b*c', 'aXbYc', true],
+      ['a*b*c', 'acb', false],
+      ['*x*', 'axb', true],
+      ['**', 'q', true],
+    ];
+    for (const [pattern, name, expected] of cases) {
+      assert.equal(selectsName(pattern, name), expected, `${pattern} ${name}`);
+    }
+  });
+
   it('match names as the same regular expression would', () => {
     const piece = fc.stringMatching(/^[ab*]{0,8}$/);
     fc.assert(

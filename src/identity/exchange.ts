@@ -8,9 +8,9 @@ import type { Clock } from '#core/clock.ts';
 import type { EventLog } from '#core/events.ts';
 import { asEpochMs, type EpochMs } from '#core/ids.ts';
 import type { CredentialScope } from '#core/ports/credentials.ts';
+import type { ExchangeAnswer, ExchangeRefusal } from '#core/ports/exchange.ts';
 import type { SpentTokens } from '#core/ports/jti.ts';
 import type { LockSubject } from '#core/ports/locks.ts';
-import type { Secret } from '#core/secret.ts';
 import type { Target } from '#core/target.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Identity } from '#core/identity.ts';
@@ -25,22 +25,6 @@ const subjectTypes: readonly string[] = [
   'urn:ietf:params:oauth:token-type:id_token',
 ];
 const TARGETS_MAX = 50;
-
-/** RFC 8693 section 2.2.1. */
-export interface ExchangeAnswer {
-  readonly accessToken: Secret;
-  readonly issuedTokenType: string;
-  readonly tokenType: 'Bearer';
-  readonly expiresInSeconds: number;
-}
-
-/** What the client did wrong: RFC 6749 section 5.2, with RFC 8693 section 2.2.2. */
-export interface ExchangeRefusal {
-  readonly error: 'invalid_request' | 'unsupported_grant_type' | 'invalid_target';
-  readonly description: string;
-  /** For operators: why the token was refused. Never sent. */
-  readonly why: string;
-}
 
 /** Carries a refusal out of the depths of this file. */
 class Refused extends Error {

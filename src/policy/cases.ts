@@ -3,7 +3,7 @@
  * and says what must become of it.
  */
 import type { Command, SessionContext } from '#core/command.ts';
-import type { ColumnFact, Facts, ObjectFact } from '#core/facts.ts';
+import { type ColumnFact, type Facts, noFacts, type ObjectFact } from '#core/facts.ts';
 import { asEpochMs, asId, type EpochMs } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { PolicyAnalyser, PolicyTestResult } from '#core/ports/policy-tools.ts';
@@ -133,7 +133,7 @@ export function runTemplateCases(): readonly PolicyTestResult[] {
   return [...templates].flatMap(([name, template]) =>
     template.cases.map((each) => {
       const condition = templateCondition(template, each.parameters ?? {});
-      const facts = { ...plainFacts, ...each.facts };
+      const facts = { ...noFacts, ...each.facts };
       const command = { text: '', kind: 'execute', parameters: [] } as const;
       const bindings = bind(contextValues(context), factsValue(facts), command, NOON);
       const answer = condition.evaluate(bindings);
@@ -146,17 +146,6 @@ export function runTemplateCases(): readonly PolicyTestResult[] {
 
 /** Thursday, 1 January 2026, noon in UTC: when a test judges if it does not say. */
 const NOON: EpochMs = asEpochMs(Date.UTC(2026, 0, 1, 12));
-
-const plainFacts: Facts = {
-  effects: [],
-  objects: [],
-  columns: [],
-  functions: [],
-  verbs: [],
-  analysis: 'complete',
-  reasons: [],
-  fingerprint: '',
-};
 
 /** Facts with plain defaults for what is left out. Words were checked by {@link caseFaults}. */
 export function fillFacts(source: FactsSource): Facts {

@@ -1,25 +1,18 @@
 /** Checks and compiles what `match`, `unless` and `reviewers` say about who and where. */
+import {
+  type IdentitySelector,
+  type SelectorKind,
+  selectorKinds,
+  selectsName,
+  type TargetSelector,
+} from '#core/selectors.ts';
 import type { Reporter, PolicyOptions } from './compile.ts';
 import type { LabelWords, MatchSource, TargetWords } from './document.ts';
 import { isProtocol, isRole, protocolNames, roleNames } from './inputs.ts';
-import {
-  fitsName,
-  type Match,
-  type Selector,
-  type SelectorKind,
-  type TargetSelector,
-} from './match.ts';
+import type { Match } from './match.ts';
 import { didYouMean } from './problems.ts';
 import type { Path } from './source.ts';
 
-const selectorKinds: readonly SelectorKind[] = [
-  'identity',
-  'group',
-  'role',
-  'kind',
-  'issuer',
-  'owner',
-];
 const kinds: readonly string[] = ['workload', 'human'];
 
 /** A match that fits everything. */
@@ -46,7 +39,7 @@ export function compileMatch(
   const targets = source.targets === undefined ? undefined : targetSelectors(source.targets);
   for (const target of targets ?? []) {
     if (known?.targets === undefined || !('name' in target)) continue;
-    if (known.targets.some((name) => fitsName(target.name, name))) continue;
+    if (known.targets.some((name) => selectsName(target.name, name))) continue;
     const hint = didYouMean(target.name, known.targets);
     reporter.report([...base, 'targets'], `no target '${target.name}'${hint}`);
   }
@@ -66,7 +59,7 @@ function targetSelectors(source: TargetWords): readonly TargetSelector[] {
     const labels = Object.entries(entry).map(
       ([key, value]) => [key, typeof value === 'string' ? [value] : value] as const,
     );
-    return { labels: new Map(labels) };
+    return { labels: Object.fromEntries(labels) };
   });
 }
 
@@ -75,7 +68,10 @@ const isList = (source: TargetWords): source is readonly (string | LabelWords)[]
   Array.isArray(source);
 
 /** A selector, or what is wrong with it. */
-export function parseSelector(word: string, allowed: readonly SelectorKind[]): Selector | string {
+export function parseSelector(
+  word: string,
+  allowed: readonly SelectorKind[],
+): IdentitySelector | string {
   const colon = word.indexOf(':');
   const name = word.slice(0, Math.max(colon, 0));
   const value = word.slice(colon + 1);
@@ -88,7 +84,10 @@ export function parseSelector(word: string, allowed: readonly SelectorKind[]): S
 }
 
 /** What is wrong with the word of a selector, given the names that the configuration has. */
-export function selectorFault(selector: Selector, options: PolicyOptions): string | undefined {
+export function selectorFault(
+  selector: IdentitySelector,
+  options: PolicyOptions,
+): string | undefined {
   const { kind, value } = selector;
   const unknown = (what: string, names: readonly string[]): string | undefined =>
     names.includes(value) ? undefined : `unknown ${what} '${value}'${didYouMean(value, names)}`;

@@ -2,13 +2,13 @@
 import { celMap } from '@bufbuild/cel';
 import { parseDurationMs } from '#core/duration.ts';
 import { policyLimits } from '#core/limits.ts';
+import type { SelectorKind } from '#core/selectors.ts';
 import type { HoldTerms } from '#core/verdict.ts';
 import { compileMatch, parseSelector, selectorFault } from './compile-match.ts';
 import type { PolicyOptions, Reporter } from './compile.ts';
 import type { HoldSource, RuleSource, TemplateArguments } from './document.ts';
 import { compileCondition, type Condition } from './expression.ts';
 import { isProtocol } from './inputs.ts';
-import type { SelectorKind } from './match.ts';
 import { didYouMean } from './problems.ts';
 import type { CompiledRule } from './rule.ts';
 import type { Path } from './source.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { SessionContext } from '#core/command.ts';
 import type { Capabilities } from '#core/protocol.ts';
 import type { ProtocolName } from '#core/target.ts';
 import { bind, contextValues, factsValue, hourOf, weekdayOf } from './bindings.ts';
@@ -8,7 +9,6 @@ import { fillFacts, plainIdentity, plainTarget } from './cases.ts';
 import { compilePolicies, type PolicyOptions } from './compile.ts';
 import { compileCondition } from './expression.ts';
 import { type Fields, inputs, weekdayNames } from './inputs.ts';
-import { fitsName } from './match.ts';
 import { formatProblem } from './problems.ts';
 import { factsFromJson } from './simulate.ts';
 import { asEpochMs, asId } from '#core/ids.ts';
@@ -145,20 +145,22 @@ test('a condition says what it reads', () => {
   assert.deepEqual(reads('true ? time.now == time.now : false'), ['time.now']);
 });
 
+const plainContext: SessionContext = {
+  session: asId('s'),
+  protocol: 'postgres',
+  identity: plainIdentity(),
+  target: plainTarget('t', 'postgres'),
+  account: 'a',
+  namespace: 'n',
+  clientAddress: '',
+  clientName: '',
+  features: [],
+  holdMode: 'wait',
+};
+
 test('every input is bound, and nothing else', () => {
   const bindings = bind(
-    contextValues({
-      session: asId('s'),
-      protocol: 'postgres',
-      identity: plainIdentity(),
-      target: plainTarget('t', 'postgres'),
-      account: 'a',
-      namespace: 'n',
-      clientAddress: '',
-      clientName: '',
-      features: [],
-      holdMode: 'wait',
-    }),
+    contextValues(plainContext),
     factsValue(
       fillFacts({
         objects: [{ kind: 'k', name: 'n', access: 'read' }],
@@ -363,18 +365,7 @@ test('any text is a policy or a list of problems, never an exception', () => {
 
 test('any condition is checked or refused, and evaluates without an exception', () => {
   const bindings = bind(
-    contextValues({
-      session: asId('s'),
-      protocol: 'postgres',
-      identity: plainIdentity(),
-      target: plainTarget('t', 'postgres'),
-      account: 'a',
-      namespace: 'n',
-      clientAddress: '',
-      clientName: '',
-      features: [],
-      holdMode: 'wait',
-    }),
+    contextValues(plainContext),
     factsValue(fillFacts({ effects: ['read'] })),
     { text: 'x', kind: 'execute', parameters: [] },
     asEpochMs(0),
@@ -417,23 +408,6 @@ test('any condition is checked or refused, and evaluates without an exception', 
     }),
     { numRuns: 2_000 },
   );
-});
-
-test('names match patterns as a whole', () => {
-  const cases: readonly (readonly [string, string, boolean])[] = [
-    ['a', 'a', true],
-    ['a', 'ab', false],
-    ['*', '', true],
-    ['a*', 'a', true],
-    ['a*a', 'a', false],
-    ['a*b*c', 'aXbYc', true],
-    ['a*b*c', 'acb', false],
-    ['*x*', 'axb', true],
-    ['**', 'q', true],
-  ];
-  for (const [pattern, name, expected] of cases) {
-    assert.equal(fitsName(pattern, name), expected, `${pattern} ${name}`);
-  }
 });
 
 test('recorded facts that are not understood count as opaque', () => {

@@ -2,7 +2,7 @@
  * A stand-in for the SQL analyser, for tests of the data path alone: it knows statements by their
  * first words, believes that everything is harmless, and takes its lineage from the test.
  */
-import type { Facts } from '#core/facts.ts';
+import { type Facts, noFacts } from '#core/facts.ts';
 import type {
   CopyFormat,
   OutputColumn,
@@ -24,16 +24,7 @@ export interface TableAnalyserOptions {
   readonly slow?: boolean;
 }
 
-const facts: Facts = {
-  effects: ['read'],
-  objects: [],
-  columns: [],
-  functions: [],
-  verbs: [],
-  analysis: 'complete',
-  reasons: [],
-  fingerprint: '',
-};
+const facts: Facts = { ...noFacts, effects: ['read'] };
 
 export function tableAnalyser(options: TableAnalyserOptions = {}): SqlAnalyser {
   return {

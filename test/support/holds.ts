@@ -1,6 +1,7 @@
 /** What tests of holds share: a store in memory that can be slow or broken, people, commands. */
 import { createHash } from 'node:crypto';
 import type { Command, SessionContext } from '#core/command.ts';
+import { noFacts } from '#core/facts.ts';
 import { GatewayError } from '#core/errors.ts';
 import type { AuditEvent, EventDraft, EventLog } from '#core/events.ts';
 import { asEpochMs, asId, type HoldId } from '#core/ids.ts';
@@ -129,16 +130,7 @@ export function heldCommand(text: string, more: Partial<SessionContext> = {}): C
     text,
     parameters: [],
     state: 'search_path=public',
-    facts: {
-      effects: ['delete-all'],
-      objects: [],
-      columns: [],
-      functions: [],
-      verbs: ['DELETE'],
-      analysis: 'complete',
-      reasons: [],
-      fingerprint: '',
-    },
+    facts: { ...noFacts, effects: ['delete-all'], verbs: ['DELETE'] },
   };
 }
 

@@ -3,6 +3,7 @@
  * and the recording share.
  */
 import type { BoundValue, Command } from '#core/command.ts';
+import { noFacts } from '#core/facts.ts';
 import type { Stages } from '#core/protocol.ts';
 import type { BindMessage } from './codec/read.ts';
 import type { Described, Running } from './relay-expected.ts';
@@ -41,16 +42,7 @@ export interface Portal {
 /** The statement that a text of no statement stands for: white space and comments do nothing. */
 export const nothing: SqlStatement = {
   text: '',
-  facts: {
-    effects: [],
-    objects: [],
-    columns: [],
-    functions: [],
-    verbs: [],
-    analysis: 'complete',
-    reasons: [],
-    fingerprint: '',
-  },
+  facts: noFacts,
   output: [],
   changes: [],
   copy: undefined,
