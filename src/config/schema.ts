@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { defaultLimits, type Limits } from '#core/limits.ts';
-import type { ProtocolName } from '#core/target.ts';
+import { type ProtocolName, servedProtocols } from '#core/target.ts';
 import { durationMs, sizeBytes } from './units.ts';
 
 const name = z
@@ -76,7 +76,7 @@ const tlsServer = z.strictObject({
 
 const listener: z.ZodType<ListenerConfig> = z.strictObject({
   name,
-  protocol: z.enum(['postgres']),
+  protocol: z.enum(servedProtocols),
   address,
   /** Bound to one target: the user name is then the account alone. */
   target: name.optional(),
@@ -100,7 +100,7 @@ const account = z.strictObject({
 
 const target: z.ZodType<TargetConfig> = z.strictObject({
   name,
-  protocol: z.enum(['postgres']),
+  protocol: z.enum(servedProtocols),
   address,
   labels: z.record(z.string(), z.string()).default({}),
   tls: z

@@ -14,6 +14,8 @@ export interface ErrorRow {
   readonly mysql: number;
   /** HTTP status, for the API, HTTP targets and Kubernetes `Status`. */
   readonly http: number;
+  /** Exit status of a command that did not run: 126 for good, 75 when it may be tried later. */
+  readonly exit: 75 | 126;
 }
 
 export type ErrorCode =
@@ -55,39 +57,49 @@ export type ErrorCode =
 const row = (
   text: string,
   audience: ErrorRow['audience'],
-  ...[sqlstate, mysql, http]: readonly [sqlstate: string, mysql: number, http: number]
-): ErrorRow => ({ text, audience, sqlstate, mysql, http });
+  ...native: readonly [sqlstate: string, mysql: number, http: number, exit?: 75]
+): ErrorRow => {
+  const [sqlstate, mysql, http, exit = 126] = native;
+  return { text, audience, sqlstate, mysql, http, exit };
+};
 
 export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   SP_POLICY_DENIED: row('denied by policy', 'client', '42501', 1142, 403),
   SP_NOT_UNDERSTOOD: row('not understood, so not forwarded', 'client', '42501', 1142, 403),
-  SP_HOLD_PENDING: row('held: waits for approval', 'client', '42501', 1142, 403),
+  SP_HOLD_PENDING: row('held: waits for approval', 'client', '42501', 1142, 403, 75),
   SP_HOLD_DENIED: row('a reviewer denied it', 'client', '42501', 1142, 403),
-  SP_HOLD_TIMEOUT: row('nobody approved it in time', 'client', '57014', 1317, 403),
-  SP_HOLD_CANCELLED: row('cancelled while it waited for approval', 'client', '57014', 1317, 499),
-  SP_HOLDS_FULL: row('too many commands wait for approval', 'client', '53400', 1226, 429),
+  SP_HOLD_TIMEOUT: row('nobody approved it in time', 'client', '57014', 1317, 403, 75),
+  SP_HOLD_CANCELLED: row(
+    'cancelled while it waited for approval',
+    'client',
+    '57014',
+    1317,
+    499,
+    75,
+  ),
+  SP_HOLDS_FULL: row('too many commands wait for approval', 'client', '53400', 1226, 429, 75),
   SP_LOCKED: row('this identity, owner, target or session is locked', 'client', '57P01', 3118, 403),
   SP_EXPIRED: row('the credential or grant has expired', 'client', '57P01', 3118, 401),
   SP_LOGIN_FAILED: row('login failed', 'client', '28P01', 1045, 401),
-  SP_LOGIN_TIMEOUT: row('login took too long', 'client', '57014', 1045, 408),
+  SP_LOGIN_TIMEOUT: row('login took too long', 'client', '57014', 1045, 408, 75),
   SP_NO_GRANT: row('no grant reaches this target with this account', 'client', '28000', 1044, 403),
   SP_NO_TARGET: row('no such target', 'client', '3D000', 1049, 404),
   SP_TLS_REQUIRED: row('this listener requires TLS', 'client', '28000', 3159, 426),
-  SP_TOO_MANY: row('too many connections', 'client', '53300', 1040, 503),
-  SP_DRAINING: row('the gateway is shutting down', 'client', '57P01', 1053, 503),
+  SP_TOO_MANY: row('too many connections', 'client', '53300', 1040, 503, 75),
+  SP_DRAINING: row('the gateway is shutting down', 'client', '57P01', 1053, 503, 75),
   SP_FRAME_TOO_LARGE: row('a message is larger than the limit', 'client', '54000', 1153, 413),
   SP_FRAME_MALFORMED: row('a message is malformed', 'client', '08P01', 1835, 400),
   SP_PROTOCOL: row('a message that the protocol does not allow here', 'client', '08P01', 1835, 400),
   SP_UNSUPPORTED: row('not supported by the gateway', 'client', '0A000', 1235, 501),
   SP_MASK_UNSOUND: row('the result cannot be masked soundly', 'client', '42501', 1142, 403),
-  SP_RECORDING_FAILED: row('the recording cannot be kept', 'operator', '58030', 1026, 503),
-  SP_RECORDING_SPACE: row('too little disk for recordings', 'operator', '53100', 1021, 507),
-  SP_TARGET_UNREACHABLE: row('the target cannot be reached', 'operator', '08001', 2003, 502),
+  SP_RECORDING_FAILED: row('the recording cannot be kept', 'operator', '58030', 1026, 503, 75),
+  SP_RECORDING_SPACE: row('too little disk for recordings', 'operator', '53100', 1021, 507, 75),
+  SP_TARGET_UNREACHABLE: row('the target cannot be reached', 'operator', '08001', 2003, 502, 75),
   SP_TARGET_LOGIN: row('the target refused the account', 'operator', '08004', 1045, 502),
   SP_TARGET_PROTOCOL: row('the target broke the protocol', 'operator', '08P01', 1835, 502),
-  SP_TARGET_LOST: row('the connection to the target was lost', 'operator', '08006', 2013, 502),
+  SP_TARGET_LOST: row('the connection to the target was lost', 'operator', '08006', 2013, 502, 75),
   SP_CONFIG: row('the configuration is not valid', 'operator', 'F0000', 1105, 500),
-  SP_STORE: row('the state store failed', 'operator', '58000', 1105, 503),
+  SP_STORE: row('the state store failed', 'operator', '58000', 1105, 503, 75),
   SP_NOT_FOUND: row('not found', 'client', '02000', 1105, 404),
   SP_FORBIDDEN: row('not allowed', 'client', '42501', 1142, 403),
   SP_CONFLICT: row('not possible in its present state', 'client', '55000', 1105, 409),

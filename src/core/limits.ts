@@ -34,6 +34,12 @@ export interface Limits {
   readonly pipelineDepthMax: number;
   /** Prepared statements and portals that a session may have. */
   readonly preparedMax: number;
+  /** Channels that a connection may have open at once. */
+  readonly channelsMax: number;
+  /** Bytes that a channel's sender may have under way in one direction. */
+  readonly channelWindowBytes: number;
+  /** File operations of a channel sent upstream and not yet answered. */
+  readonly fileRequestsMax: number;
   /** Bytes of a session read from the client while it waits for an approval. */
   readonly heldBytesMax: number;
   /** Holds that may wait at once, per identity and per process. */
@@ -71,6 +77,9 @@ export const defaultLimits: Limits = {
   catalogueCharactersMax: 256 * MiB,
   pipelineDepthMax: 16_384,
   preparedMax: 10_000,
+  channelsMax: 64,
+  channelWindowBytes: 2 * MiB,
+  fileRequestsMax: 1_024,
   heldBytesMax: 256 * KiB,
   holdsPerIdentityMax: 20,
   holdsMax: 1_000,

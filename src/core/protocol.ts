@@ -49,6 +49,13 @@ export interface ProtocolServices {
   readonly limits: Limits;
   /** Opens a connection of the gateway's own to a target, to read its catalogue. */
   readonly dial: (authorization: TargetAuthorization, signal: AbortSignal) => Promise<Wire>;
+  /**
+   * A private key of the gateway's own by its name: Ed25519, PKCS#8 PEM, made when it is first
+   * asked for and kept from then on.
+   *
+   * @throws GatewayError `SP_CONFIG` when it cannot be read or others may read it.
+   */
+  readonly privateKey: (name: string) => Secret;
   /** For the operator's log; no data, no secrets. */
   readonly warn: (message: string, facts: Readonly<Record<string, string | number>>) => void;
 }
@@ -108,7 +115,12 @@ export interface LoginAttempt {
     | { readonly kind: 'password'; readonly secret: Secret }
     | { readonly kind: 'bearer'; readonly secret: Secret }
     /** A SCRAM exchange that the protocol finished against {@link Door.scramKeys}. */
-    | { readonly kind: 'scram'; readonly credential: string; readonly verified: true };
+    | { readonly kind: 'scram'; readonly credential: string; readonly verified: true }
+    /**
+     * The client signed what only this connection has with the private half of `key`, a public key
+     * or certificate in the form of RFC 4253 section 6.6. The protocol checked the signature.
+     */
+    | { readonly kind: 'public-key'; readonly key: Uint8Array; readonly verified: true };
 }
 
 /** Keys that let a server check a SCRAM-SHA-256 client without knowing its password (RFC 5802). */

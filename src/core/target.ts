@@ -1,6 +1,9 @@
 /** Names of the protocols that have a folder; `echo` exists only under `test/`. */
 export type ProtocolName = 'postgres' | 'mysql' | 'ssh' | 'kubernetes' | 'http' | 'echo';
 
+/** Those that a configuration can name; a test keeps it equal to the registry. */
+export const servedProtocols: readonly ProtocolName[] = ['postgres', 'ssh'];
+
 export interface TargetAddress {
   readonly host: string;
   readonly port: number;

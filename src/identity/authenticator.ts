@@ -38,10 +38,21 @@ export interface AuthenticatorParts {
 export class Authenticator {
   readonly #parts: AuthenticatorParts;
   readonly #people: ReadonlyMap<CredentialId, PersonConfig>;
+  /** People by the base64 of their public keys. */
+  readonly #keys = new Map<string, PersonConfig>();
 
   constructor(parts: AuthenticatorParts) {
     this.#parts = parts;
     this.#people = new Map(parts.people.map((person) => [asId(person.credential.id), person]));
+    for (const person of parts.people) {
+      for (const line of person.sshKeys) {
+        const key = line.split(' ')[1] ?? '';
+        if (this.#keys.has(key)) {
+          throw new GatewayError('SP_CONFIG', { detail: 'two people have one public key' });
+        }
+        this.#keys.set(key, person);
+      }
+    }
     const names = new Set(parts.people.map(({ name }) => name));
     if (names.size !== parts.people.length || this.#people.size !== parts.people.length) {
       throw new GatewayError('SP_CONFIG', { detail: 'two people have one name or credential' });
@@ -54,6 +65,7 @@ export class Authenticator {
    * @throws GatewayError `SP_LOGIN_FAILED` or `SP_EXPIRED`, with the reason in `facts.why`.
    */
   async authenticate(proof: LoginAttempt['proof']): Promise<Authenticated> {
+    if (proof.kind === 'public-key') return this.#byKey(proof.key);
     if (proof.kind !== 'scram') return this.#bySecret(proof.secret, 'session');
     const id = normalId(proof.credential);
     if (id === undefined) throw loginFailed('no such credential');
@@ -100,6 +112,13 @@ export class Authenticator {
     if (!(await spent.spend(token.issuer, token.spendKey, token.spentUntil))) {
       throw loginFailed('a spent token');
     }
+  }
+
+  #byKey(key: Uint8Array): Authenticated {
+    const person = this.#keys.get(Buffer.from(key).toString('base64'));
+    if (person === undefined) throw loginFailed('no such public key');
+    const expiresAt = asEpochMs(this.#parts.clock.now() + PERSON_LIFE_MS);
+    return { identity: personIdentity(person, expiresAt), scope: undefined, credential: undefined };
   }
 
   #person(person: PersonConfig, token: string): Authenticated {

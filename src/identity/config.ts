@@ -85,6 +85,8 @@ export interface PersonConfig {
   readonly groups: readonly string[];
   readonly roles: readonly Role[];
   readonly credential: { readonly id: string; readonly sha256: string };
+  /** Public keys that log in as this person, as in `authorized_keys`, without options. */
+  readonly sshKeys: readonly string[];
 }
 
 /** When a grant is good, in the local time of a place. */
@@ -221,6 +223,14 @@ export const issuerSchema: z.ZodType<IssuerConfig> = z.strictObject({
   jti: z.enum(['optional', 'required', 'once']).default('optional'),
 });
 
+/** Certificates are no keys: what they say would have to be checked against an authority. */
+const sshKey = z
+  .string()
+  .regex(
+    /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{32,4096}={0,2}( .{0,256})?$/,
+    'a public key such as in authorized_keys, without options',
+  );
+
 /** The schema of one entry of `people:`. */
 export const personSchema: z.ZodType<PersonConfig> = z.strictObject({
   name,
@@ -231,6 +241,7 @@ export const personSchema: z.ZodType<PersonConfig> = z.strictObject({
     id: z.string().regex(/^[0-9a-f]{32}$/),
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
   }),
+  sshKeys: z.array(sshKey).default([]),
 });
 
 const selector = z.string().transform((text, context) => {

@@ -205,6 +205,27 @@ describe('the authenticator', () => {
     }
   });
 
+  it('knows a person by a public key that the protocol has checked, and nobody by another', async () => {
+    const blob = Buffer.from(`\0\0\0\x0bssh-ed25519\0\0\0 ${'k'.repeat(32)}`, 'latin1');
+    const line = `ssh-ed25519 ${blob.toString('base64')} ann@laptop`;
+    const person = (name: string) =>
+      personSchema.parse({
+        name,
+        credential: { id: name.repeat(32).slice(0, 32), sha256: '0'.repeat(64) },
+        sshKeys: [line],
+      });
+    const door = new Authenticator({ ...parts(), people: [person('a')] });
+    const ann = await door.authenticate({ kind: 'public-key', key: blob, verified: true });
+    assert.equal(ann.identity.id, 'people/a');
+    const other = Buffer.from(blob);
+    other[other.length - 1] = 0;
+    const stranger = { kind: 'public-key', key: other, verified: true } as const;
+    assert.match(await refused(door.authenticate(stranger)), /no such public key/);
+    const twice = () => new Authenticator({ ...parts(), people: [person('a'), person('b')] });
+    assert.throws(twice, /two people have one public key/);
+    assert.throws(() => personSchema.parse({ ...person('a'), sshKeys: [`command="x" ${line}`] }));
+  });
+
   it('lets a token be used again until it is over, or once where that is configured', async () => {
     const often = new Authenticator(parts());
     const token = new Secret(await issuer.mint(jobClaims));

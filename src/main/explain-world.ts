@@ -27,7 +27,7 @@ import type { UpstreamPort } from '#session/ports.ts';
 import { type IdentityReader, readIdentities } from '#store/store.ts';
 import type { GatewayConfig } from './gateway.ts';
 import { maskSetFactory } from './masks.ts';
-import { ConfiguredSecrets, createUpstream } from './ports.ts';
+import { ConfiguredSecrets, createUpstream, gatewayKey } from './ports.ts';
 import { buildTarget } from './targets.ts';
 
 /** For reaching a target and reading its catalogue. */
@@ -175,6 +175,7 @@ export class ExplainWorld implements PolicyWorld {
       random: systemRandom,
       limits: this.#parts.loaded.config.limits,
       dial: (authorization, signal) => this.#upstream.dial(authorization, signal),
+      privateKey: (name) => gatewayKey(this.#parts.loaded, name),
       // What goes wrong reaches the person as the error that follows.
       warn: () => undefined,
     };

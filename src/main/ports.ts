@@ -1,9 +1,10 @@
 /** The adapters between rooms: each a few lines, none with a decision of its own. */
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, join, resolve } from 'node:path';
 import { systemClock } from '#core/clock.ts';
 import type { AccountSecrets } from '#core/protocol.ts';
-import type { Secret } from '#core/secret.ts';
+import { Secret } from '#core/secret.ts';
 import type { Account, Target } from '#core/target.ts';
+import { loadPrivateKey } from '#recording/keys.ts';
 import { builtInSources } from '#secrets/sources.ts';
 import { SecretResolver } from '#secrets/secrets.ts';
 import type { UpstreamPort } from '#session/ports.ts';
@@ -67,4 +68,9 @@ async function accountSecrets(
     clientCertificate: account.clientCertificate,
     clientKey: clientKey === undefined ? undefined : await secrets.resolve(clientKey),
   };
+}
+
+/** A private key of the gateway's own, beside the one that signs recordings. */
+export function gatewayKey({ config, directory }: GatewayConfig, name: string): Secret {
+  return new Secret(loadPrivateKey(resolve(directory, config.recordings.keys), `${name}.key`));
 }

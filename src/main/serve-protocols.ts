@@ -10,6 +10,7 @@ import { createDoor } from '#session/admission.ts';
 import type { SocketWire } from '#wire/socket-wire.ts';
 import type { ListenerConfig } from '#config/schema.ts';
 import type { Services, Stack } from './gateway.ts';
+import { gatewayKey } from './ports.ts';
 import { tlsOf } from './targets.ts';
 
 export interface Listening {
@@ -34,6 +35,7 @@ export async function serveProtocols(
       random: systemRandom,
       limits: config.limits,
       dial: (authorization, signal) => services.admission.upstream.dial(authorization, signal),
+      privateKey: (name) => gatewayKey(services.loaded, name),
       warn: (message, facts) => services.log.warn(message, facts),
     });
     stack.push(name, () => runtime.close());

@@ -52,12 +52,21 @@ const PUBLIC_SUFFIX = '.pub';
  * @throws GatewayError `SP_CONFIG` when the key is not Ed25519, or others may read it.
  */
 export function loadSigningKey(directory: string): SigningKey {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const path = join(directory, PRIVATE_NAME);
-  const signing = signingKeyOf(readPrivateKey(path) ?? makePrivateKey(path));
+  const signing = signingKeyOf(loadPrivateKey(directory, PRIVATE_NAME));
   const publicPath = join(directory, signing.keyId + PUBLIC_SUFFIX);
   if (!exists(publicPath)) writeFileSync(publicPath, signing.publicPem, { mode: 0o644 });
   return signing;
+}
+
+/**
+ * An Ed25519 private key of `directory` in PKCS#8 PEM; makes it when it does not exist.
+ *
+ * @throws GatewayError `SP_CONFIG` when others may read it.
+ */
+export function loadPrivateKey(directory: string, name: string): string {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const path = join(directory, name);
+  return readPrivateKey(path) ?? makePrivateKey(path);
 }
 
 /** The signing key in PKCS#8 PEM. */

@@ -76,6 +76,9 @@ export async function startRelay(options: RelayOptions): Promise<TestRelay> {
     random: systemRandom,
     limits,
     dial: (_, signal) => SocketWire.dial(options, signal),
+    privateKey: () => {
+      throw new Error('PostgreSQL has no key of its own');
+    },
     warn: () => {},
   };
   const runtime = postgresRuntime(services, {

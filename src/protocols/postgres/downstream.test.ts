@@ -48,6 +48,7 @@ const services: ProtocolServices = {
   random: systemRandom,
   limits: defaultLimits,
   dial: () => Promise.reject(new Error('not here')),
+  privateKey: () => assert.fail('PostgreSQL has no key of its own'),
   warn: () => {},
 };
 const salt = Buffer.from('0123456789abcdef');
@@ -88,7 +89,7 @@ class TestDoor implements Door {
   async admit(attempt: LoginAttempt) {
     this.attempts.push(attempt);
     const { proof } = attempt;
-    const isGood = proof.kind === 'scram' || proof.secret.reveal() === 'good';
+    const isGood = 'verified' in proof || proof.secret.reveal() === 'good';
     if (!isGood) throw this.refusal;
     return makeAdmission({ address: { host: '127.0.0.1', port: 1 } });
   }

@@ -29,6 +29,7 @@ const services = (): ProtocolServices => ({
   random: systemRandom,
   limits: defaultLimits,
   dial: () => Promise.reject(new Error('not here')),
+  privateKey: () => assert.fail('PostgreSQL has no key of its own'),
   warn: (message, facts) => void warned.push({ message, facts }),
 });
 
