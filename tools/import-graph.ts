@@ -50,6 +50,8 @@ export const rooms: readonly Room[] = [
     node: ['node:fs', 'node:module'],
     packages: ['libpg-query'],
   },
+  // Pure: what a shell would do with a text, for every protocol that hands texts to a shell.
+  { path: 'shell/', rooms: ['core/'], node: [], packages: ['unbash'] },
   { path: 'session/', rooms: ['core/'], node: [], packages: [] },
   // Pure: conditions in CEL, patterns of users in linear time, sources with positions for errors.
   {

@@ -35,13 +35,25 @@ export type Effect =
   | 'copy-in'
   /** Server settings, processes, replication, maintenance. */
   | 'admin'
+  /** Runs something as another user of the host, or with other rights than the account's. */
+  | 'privilege'
+  /** Starts, stops or changes services. */
+  | 'service'
+  /** Installs, changes or removes packages. */
+  | 'package'
+  /** Starts a container; its image is an object of kind `image`. */
+  | 'container-start'
+  /** Signals, traces or re-prioritises processes. */
+  | 'process'
+  /** Stops or restarts the host. */
+  | 'shutdown'
   | 'unknown';
 
 export type Access = 'read' | 'write' | 'create' | 'alter' | 'drop' | 'execute';
 
 /** One thing that the command touches. */
 export interface ObjectFact {
-  /** `table`, `view`, `function`, `schema`, `role`, `file` … in lower case. */
+  /** `table`, `view`, `function`, `schema`, `role`, `file`, `host`, `image` … in lower case. */
   readonly kind: string;
   /** Fully qualified, for example `public.customers`. */
   readonly name: string;

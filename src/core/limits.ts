@@ -129,3 +129,25 @@ export const policyLimits: PolicyLimits = {
   reviewersMax: 100,
   reviewReasonCharsMax: 2_000,
 };
+
+/** Bounds of the analysis of one shell command; a larger one is `opaque`. */
+export interface ShellLimits {
+  /** Characters of the text, nested texts (`sh -c '…'`) included. */
+  readonly textCharsMax: number;
+  /** Substitutions, groups and quotes inside one another. */
+  readonly nestingMax: number;
+  /** `$(`, `${`, backquotes and the like in one text: each costs the parser another look. */
+  readonly expansionsMax: number;
+  /** Simple commands, and objects that they touch. */
+  readonly commandsMax: number;
+  readonly objectsMax: number;
+}
+
+/** @internal Until a protocol uses it. */
+export const shellLimits: ShellLimits = {
+  textCharsMax: 64 * KiB,
+  nestingMax: 32,
+  expansionsMax: 256,
+  commandsMax: 500,
+  objectsMax: 2_000,
+};

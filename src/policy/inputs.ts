@@ -71,6 +71,12 @@ export const effects: Readonly<Record<Effect, string>> = {
   'copy-out': 'leaves the target as a bulk copy',
   'copy-in': 'enters the target as a bulk copy',
   admin: 'server settings, processes, replication, maintenance',
+  privilege: 'runs something as another user of the host',
+  service: 'starts, stops or changes services',
+  package: 'installs, changes or removes packages',
+  'container-start': 'starts a container',
+  process: 'signals, traces or re-prioritises processes',
+  shutdown: 'stops or restarts the host',
   unknown: 'something that the analyser cannot vouch for',
 };
 
@@ -139,7 +145,10 @@ export const protocolNames: readonly string[] = Object.keys(protocolSet).filter(
 export const weekdayNames: readonly string[] = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
 
 const objectFact = object({
-  kind: [text, '`table`, `view`, `function`, `schema`, `role`, `file` …, lower case'],
+  kind: [
+    text,
+    '`table`, `view`, `function`, `role`, `file`, `path`, `host`, `image` …, lower case',
+  ],
   name: [text, 'fully qualified, for example `public.customers`'],
   access: [oneOf(accessNames), 'what is done to it'],
 });
