@@ -38,6 +38,7 @@ export function showCommand(command: Command): HeldCommand | { readonly unshown:
     labels: target.labels,
     account: context.account,
     namespace: context.namespace,
+    ...(context.purpose === undefined ? {} : { purpose: context.purpose }),
     sessionState: command.state,
     text: command.text,
     parameters: command.parameters.map(showValue),

@@ -134,6 +134,7 @@ function showLines(hold: unknown): readonly string[] {
     ...row('target', `${word(held, 'target')} ${labels.join(' ')}`.trim()),
     ...row('account', word(held, 'account')),
     ...row('namespace', word(held, 'namespace')),
+    ...row('purpose', word(held, 'purpose')),
     ...row('from', `${word(held, 'clientAddress')} ${word(held, 'clientName')}`.trim()),
     ...row('effects', words(held, 'facts', 'effects')),
     ...row('analysis', word(held, 'facts', 'analysis')),

@@ -28,6 +28,8 @@ export interface SessionContext {
   readonly clientName: string;
   /** What the grant lets the session do that protocols refuse otherwise, such as `function-call`. */
   readonly features: readonly string[];
+  /** What the grant says that the session is for; absent when it says nothing. */
+  readonly purpose?: string | undefined;
   /** How the session wants holds answered: waiting, or refused at once with an id to retry with. */
   readonly holdMode: 'wait' | 'refuse';
 }
@@ -59,12 +61,13 @@ const encoder = new TextEncoder();
 export function digestInput(command: Command): Uint8Array {
   const { context } = command;
   const parts: (Uint8Array | null)[] = [
-    'sallyport-command-v1',
+    'sallyport-command-v2',
     context.protocol,
     context.target.name,
     context.account,
     context.identity.id,
     context.namespace,
+    context.purpose ?? '',
     command.state,
     command.text,
   ].map((text) => encoder.encode(text));

@@ -94,6 +94,7 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
       token: maybe,
       targets: texts,
       accounts: texts,
+      purpose: maybe.optional(),
       expiresAt: time,
     },
     {
@@ -122,6 +123,7 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
       client: text,
       owner: maybe,
       onBehalfOf: maybe,
+      purpose: maybe.optional(),
       expiresAt: time,
     },
     {

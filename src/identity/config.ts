@@ -116,6 +116,8 @@ export interface GrantConfig {
   readonly sessionMax?: number | undefined;
   /** What a protocol refuses unless a grant names it, for example `replication`. */
   readonly features: readonly string[];
+  /** What its sessions are for; masks and rules may look at it. */
+  readonly purpose?: string | undefined;
 }
 
 const name = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'lower-case letters, digits, - and _');
@@ -308,6 +310,7 @@ export const grantSchema: z.ZodType<GrantConfig> = z
     hours: hours.optional(),
     sessionMax: duration.optional(),
     features: z.array(word).default([]),
+    purpose: name.optional(),
   })
   .refine(
     ({ accounts, defaultAccount }) =>

@@ -15,7 +15,7 @@ describe('docs/operate/identity.md', () => {
       grants: z.array(grantSchema).optional(),
     });
     const blocks = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, text = '']) => text);
-    assert.equal(blocks.length, 7);
+    assert.equal(blocks.length, 8);
     for (const text of blocks) {
       const result = schema.safeParse(parse(text));
       assert.ok(result.success, `${text}\n${result.error?.message}`);

@@ -2,7 +2,8 @@
  * Trades a workload's token for an opaque credential: OAuth 2.0 Token Exchange (RFC 8693). The
  * credential lives minutes, never longer than the token or the grant, and can be narrowed to
  * targets and to one account with `audience` (`orders`, `readonly@orders`) or `resource`
- * (`sallyport://readonly@orders`). The token is spent by it.
+ * (`sallyport://readonly@orders`), and to one purpose of the grants with `scope`
+ * (`purpose:billing`). The token is spent by it.
  */
 import type { Clock } from '#core/clock.ts';
 import type { EventLog } from '#core/events.ts';
@@ -94,6 +95,7 @@ export class TokenExchange {
         token: token.spendKey,
         targets: scope.targets,
         accounts: scope.accounts,
+        purpose: scope.purpose ?? null,
         expiresAt: record.expiresAt,
       },
     });
@@ -138,7 +140,8 @@ export class TokenExchange {
           ? scope.accounts
           : (found?.accounts ?? []).map((each) => each.name);
       const ends = accounts.flatMap((account) => {
-        const decision = found && grants().resolve(identity, found, account, clock.now());
+        const wish = { account, purpose: scope.purpose };
+        const decision = found && grants().resolve(identity, found, wish, clock.now());
         return decision?.allowed === true ? [decision.expiresAt] : [];
       });
       if (ends.length === 0) {
@@ -171,14 +174,23 @@ function readRequest(form: URLSearchParams): string {
   if (requested !== undefined && requested !== ACCESS_TOKEN) {
     throw new Refused('invalid_request', `requested_token_type must be ${ACCESS_TOKEN}`);
   }
-  for (const name of ['actor_token', 'actor_token_type', 'scope']) {
+  for (const name of ['actor_token', 'actor_token_type']) {
     if (form.has(name)) throw new Refused('invalid_request', `${name} is not supported`);
   }
   return subject;
 }
 
+/** `scope` names one purpose or is not there; a scope that is not understood is refused. */
+function readPurpose(form: URLSearchParams): string | undefined {
+  if (!form.has('scope')) return undefined;
+  const purpose = /^purpose:([a-z0-9][a-z0-9_-]{0,62})$/.exec(form.getAll('scope').join(' '))?.[1];
+  if (purpose === undefined) throw new Refused('invalid_request', 'scope must be purpose:<name>');
+  return purpose;
+}
+
 /** Targets and account of `audience` and `resource`. A credential is for one account, or for any. */
 function readScope(form: URLSearchParams): CredentialScope {
+  const purpose = readPurpose(form);
   const targets = new Set<string>();
   const accounts = new Set<string>();
   const wishes = [...form.getAll('audience'), ...form.getAll('resource').map(fromResource)];
@@ -193,7 +205,8 @@ function readScope(form: URLSearchParams): CredentialScope {
   // Two accounts would give each of them at each target: more than was asked for.
   if (accounts.size > 1) throw new Refused('invalid_target', 'one account for all targets');
   accounts.delete('');
-  return { targets: [...targets], accounts: [...accounts] };
+  const narrowed = { targets: [...targets], accounts: [...accounts] };
+  return purpose === undefined ? narrowed : { ...narrowed, purpose };
 }
 
 function fromResource(resource: string): string {

@@ -19,6 +19,7 @@ export type GrantDecision =
       /** The session ends at this time at the latest. */
       readonly expiresAt: EpochMs;
       readonly features: readonly string[];
+      readonly purpose: string | undefined;
     }
   | { readonly allowed: false; readonly why: string };
 
@@ -34,25 +35,34 @@ export class Grants {
   }
 
   /**
-   * The grant that lets an identity in; of several the one that lasts longest.
-   *
-   * @param account - as the client named it; undefined: the grant's own.
+   * The grant that lets an identity in; of several the one that lasts longest. A credential that
+   * names no purpose gets a grant without one where there is one, and never a choice of purposes:
+   * which of them holds must not depend on which lasts longer.
    */
-  resolve(
-    identity: Identity,
-    target: Target,
-    account: string | undefined,
-    now: EpochMs,
-  ): GrantDecision {
-    let best: GrantDecision = { allowed: false, why: 'no grant names this identity and target' };
-    for (const grant of this.#grants) {
-      if (!concerns(grant, identity, target)) continue;
-      const decision = decide(grant, { identity, target, account, now });
-      const better = !best.allowed || (decision.allowed && decision.expiresAt > best.expiresAt);
-      if (better) best = decision;
+  resolve(identity: Identity, target: Target, wish: GrantWish, now: EpochMs): GrantDecision {
+    const decisions = this.#grants
+      .filter((grant) => concerns(grant, identity, target))
+      .map((grant) => decide(grant, { identity, target, ...wish, now }));
+    const allowed = decisions.filter((each) => each.allowed);
+    const plain = allowed.filter(({ purpose }) => purpose === wish.purpose);
+    const fitting = plain.length > 0 ? plain : allowed;
+    if (new Set(fitting.map(({ purpose }) => purpose)).size > 1) {
+      return { allowed: false, why: 'the credential has to name a purpose' };
     }
-    return best;
+    const [first, ...more] = fitting;
+    if (first === undefined) {
+      return decisions.at(-1) ?? { allowed: false, why: 'no grant names this identity and target' };
+    }
+    return more.reduce((best, each) => (each.expiresAt > best.expiresAt ? each : best), first);
   }
+}
+
+/** What a session asks for besides its target. */
+export interface GrantWish {
+  /** As the client named it; undefined: the grant's own. */
+  readonly account: string | undefined;
+  /** As the credential's scope names it; undefined: it names none. */
+  readonly purpose: string | undefined;
 }
 
 function concerns(grant: GrantConfig, identity: Identity, target: Target): boolean {
@@ -66,15 +76,16 @@ function concerns(grant: GrantConfig, identity: Identity, target: Target): boole
   );
 }
 
-interface Wish {
+interface Wish extends GrantWish {
   readonly identity: Identity;
   readonly target: Target;
-  readonly account: string | undefined;
   readonly now: EpochMs;
 }
 
-function decide(grant: GrantConfig, { identity, target, account, now }: Wish): GrantDecision {
+function decide(grant: GrantConfig, wish: Wish): GrantDecision {
+  const { identity, target, account, purpose, now } = wish;
   const no = (why: string): GrantDecision => ({ allowed: false, why: `${grant.id}: ${why}` });
+  if (purpose !== undefined && grant.purpose !== purpose) return no('for another purpose');
   if (grant.from !== undefined && now < grant.from) return no('not yet');
   if (grant.until !== undefined && now >= grant.until) return no('no longer');
   const end = grant.hours === undefined ? Number.POSITIVE_INFINITY : windowEnd(grant.hours, now);
@@ -99,5 +110,6 @@ function decide(grant: GrantConfig, { identity, target, account, now }: Wish): G
     account: found,
     expiresAt: asEpochMs(expiresAt),
     features: grant.features,
+    purpose: grant.purpose,
   };
 }

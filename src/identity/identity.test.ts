@@ -246,7 +246,7 @@ describe('grants', () => {
   const decide = (grant: Readonly<Record<string, unknown>>, account?: string, who = identity()) => {
     const base = { id: 'g', identities: ['group:ci'], targets: ['orders'], accounts: ['app'] };
     const grants = new Grants([grantSchema.parse({ ...base, ...grant })]);
-    return grants.resolve(who, target, account, clock.now());
+    return grants.resolve(who, target, { account, purpose: undefined }, clock.now());
   };
   const allowed = (...wish: Parameters<typeof decide>): boolean => decide(...wish).allowed;
 
@@ -301,9 +301,42 @@ describe('grants', () => {
         sessionMax,
       });
     const grants = new Grants([grant('a', '1m'), grant('b', '5m'), grant('c', '1s')]);
-    const decision = grants.resolve(identity(), target, 'app', clock.now());
+    const decision = grants.resolve(
+      identity(),
+      target,
+      { account: 'app', purpose: undefined },
+      clock.now(),
+    );
     assert.equal(decision.allowed && decision.grant, 'b');
     assert.throws(() => new Grants([grant('a', '1m'), grant('a', '1m')]), { code: 'SP_CONFIG' });
+  });
+
+  it('have the purpose that the credential names, and never a choice of them', () => {
+    const grant = (id: string, sessionMax: string, purpose?: string) =>
+      grantSchema.parse({
+        id,
+        identities: ['group:ci'],
+        targets: ['*'],
+        accounts: ['app'],
+        sessionMax,
+        ...(purpose === undefined ? {} : { purpose }),
+      });
+    const plain = grant('plain', '1s');
+    const support = grant('support', '5m', 'support');
+    const billing = grant('billing', '9m', 'billing');
+    const given = (grants: readonly ReturnType<typeof grant>[], purpose?: string): string => {
+      const wish = { account: 'app', purpose };
+      const decision = new Grants(grants).resolve(identity(), target, wish, clock.now());
+      return decision.allowed ? `${decision.grant} ${decision.purpose}` : decision.why;
+    };
+    const all = [plain, support, billing];
+    assert.equal(given(all), 'plain undefined', 'none is named: the grant without one');
+    assert.equal(given(all, 'support'), 'support support');
+    assert.equal(given(all, 'billing'), 'billing billing');
+    assert.match(given(all, 'research'), /for another purpose/);
+    assert.match(given([plain], 'support'), /for another purpose/);
+    assert.equal(given([support]), 'support support', 'there is nothing to choose');
+    assert.match(given([support, billing]), /has to name a purpose/);
   });
 
   it('are refused at load where they would mean nothing or everything', () => {
@@ -422,6 +455,13 @@ describe('token exchange', () => {
       accounts: ['app', 'readonly'],
       sessionMax: '5m',
     }),
+    grantSchema.parse({
+      id: 'support',
+      identities: ['group:ci'],
+      targets: ['orders'],
+      accounts: ['app'],
+      purpose: 'support',
+    }),
   ]);
 
   async function setUp() {
@@ -486,6 +526,18 @@ describe('token exchange', () => {
     assert.ok((await get(resource)).expiresInSeconds <= 300);
   });
 
+  it('narrows a credential to a purpose of the grants, which every login then has', async () => {
+    const { get, door } = await setUp();
+    const order = [
+      ['scope', 'purpose:support'],
+      ['audience', 'app@orders'],
+    ] as const;
+    const { accessToken } = await get(form(await issuer.mint(jobClaims), order));
+    const proof = { kind: 'password', secret: accessToken } as const;
+    assert.equal((await door.authenticate(proof)).scope?.purpose, 'support');
+    assert.equal(events.told.at(-1)?.data['purpose'], 'support');
+  });
+
   it('refuses what it should, without spending the token', async () => {
     const { exchange, locks } = await setUp();
     const token = await issuer.mint(jobClaims);
@@ -495,6 +547,7 @@ describe('token exchange', () => {
       return changed;
     };
     const twice = form(token, [['subject_token', token]]);
+    const purposes = [['scope', 'purpose:research']] as const;
     const cases: readonly (readonly [URLSearchParams, RegExp])[] = [
       [new URLSearchParams(), /^unsupported_grant_type/],
       [change('grant_type', 'client_credentials'), /^unsupported_grant_type/],
@@ -504,6 +557,9 @@ describe('token exchange', () => {
       [change('requested_token_type', 'urn:x'), /^invalid_request/],
       [change('actor_token', 'x'), /^invalid_request/],
       [change('scope', 'admin'), /^invalid_request/],
+      [change('scope', 'purpose:Support'), /^invalid_request/],
+      [change('scope', 'purpose:support purpose:billing'), /^invalid_request/],
+      [form(token, [...purposes, ['audience', 'orders']]), /^invalid_target/],
       [twice, /^invalid_request/],
       [change('audience', 'nowhere'), /^invalid_target/],
       [change('audience', 'root@orders'), /^invalid_target/],

@@ -285,7 +285,7 @@ async function admissionOf(services: Omit<Services, 'admission'>): Promise<Admis
     }),
     directory: {
       target: (name) => targets.get(name),
-      access: (identity, target, account, now) => grants.resolve(identity, target, account, now),
+      access: (identity, target, wish, now) => grants.resolve(identity, target, wish, now),
     },
     locks,
     policies: services.policies,

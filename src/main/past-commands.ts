@@ -39,8 +39,12 @@ async function* commandsOf(
   const { path, protocol } = summary;
   try {
     if (!isProtocol(protocol)) throw new Error(`no protocol '${protocol}'`);
-    const { identity, target } = await archive.subject(path);
-    const session = { identity, target: plainTarget(target.name, protocol, target.labels) };
+    const { identity, target, purpose } = await archive.subject(path);
+    const session = {
+      identity,
+      target: plainTarget(target.name, protocol, target.labels),
+      purpose,
+    };
     for await (const item of archive.commands(path, reading)) {
       if ('problem' in item) {
         const { kind, detail } = item.problem;
@@ -60,7 +64,7 @@ async function* commandsOf(
 
 function pastCommand(
   summary: RecordingSummary,
-  of: Pick<PastCommand, 'identity' | 'target'>,
+  of: Pick<PastCommand, 'identity' | 'target' | 'purpose'>,
   command: RecordedCommand,
   verdict: RecordedVerdict,
 ): PastCommand | undefined {

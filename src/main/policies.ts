@@ -39,6 +39,7 @@ export function compileOptions(
   const named = config && {
     targets: config.targets.map(({ name }) => name),
     issuers: [...config.issuers.map(({ name }) => name), 'people'],
+    purposes: config.grants.flatMap(({ purpose }) => (purpose === undefined ? [] : [purpose])),
   };
   return {
     sha256Hex,

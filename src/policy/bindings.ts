@@ -48,6 +48,7 @@ export function contextValues(context: SessionContext): ContextValues {
     session: record([
       ['id', context.session],
       ['namespace', context.namespace],
+      ['purpose', context.purpose ?? ''],
     ]),
   };
 }

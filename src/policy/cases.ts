@@ -87,8 +87,7 @@ async function runCase(
 ): Promise<PolicyTestResult> {
   const name = `${file}:${line} ${source.name}`;
   const context = caseContext(source);
-  const { identity, target } = context;
-  const masks = { rules: policy.maskRules(identity, target), version: policy.version };
+  const masks = { rules: policy.maskRules(context), version: policy.version };
   const analysed = await caseFacts(source, async (input) => await analyse?.(input, context, masks));
   if (typeof analysed === 'string') return { name, ok: false, message: analysed };
   const now = source.command.at === undefined ? NOON : asEpochMs(Date.parse(source.command.at));
@@ -231,6 +230,7 @@ function caseContext({ command }: CaseSource): SessionContext {
     target: plainTarget(named.name, protocol, named.labels),
     account: command.account,
     namespace: command.namespace,
+    purpose: command.purpose,
   };
 }
 

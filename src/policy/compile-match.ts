@@ -21,6 +21,7 @@ const anything: Match = {
   targets: undefined,
   protocols: undefined,
   accounts: undefined,
+  purposes: undefined,
 };
 
 export function compileMatch(
@@ -49,7 +50,13 @@ export function compileMatch(
     if (fault !== undefined) reporter.report([...base, 'identities', index], fault);
     return typeof selector === 'string' ? [] : [selector];
   });
-  return { identities, targets, protocols: source.protocols, accounts: source.accounts };
+  source.purposes?.forEach((name, index) => {
+    if (known?.purposes === undefined || known.purposes.includes(name)) return;
+    const hint = didYouMean(name, known.purposes);
+    reporter.report([...base, 'purposes', index], `no grant has the purpose '${name}'${hint}`);
+  });
+  const { protocols, accounts, purposes } = source;
+  return { identities, targets, protocols, accounts, purposes };
 }
 
 function targetSelectors(source: TargetWords): readonly TargetSelector[] {

@@ -25,6 +25,7 @@ export interface KnownNames {
   readonly groups?: readonly string[];
   readonly issuers?: readonly string[];
   readonly detectors?: readonly string[];
+  readonly purposes?: readonly string[];
 }
 
 export interface PolicyOptions {

@@ -17,6 +17,7 @@ export interface MatchSource {
   readonly targets?: Maybe<TargetWords>;
   readonly protocols?: Maybe<Words>;
   readonly accounts?: Maybe<Words>;
+  readonly purposes?: Maybe<Words>;
 }
 
 export type TemplateArguments = Readonly<Record<string, Words>>;
@@ -72,6 +73,7 @@ export interface CaseCommandSource {
   readonly target?: Maybe<string | { readonly name: string; readonly labels: LabelSource }>;
   readonly account: string;
   readonly namespace: string;
+  readonly purpose?: Maybe<string>;
   readonly kind: 'execute' | 'prepare';
   readonly identity?: Maybe<IdentitySource>;
   readonly text: string;
@@ -146,6 +148,7 @@ const matchShape = {
   identities: words.optional(),
   targets: targets.optional(),
   protocols: words.optional(),
+  purposes: words.optional(),
 };
 
 const match = strict({ ...matchShape, accounts: words.optional() });
@@ -233,6 +236,7 @@ const testCase = strict({
     target: z.union([word, strict({ name: word, labels: z.record(word, z.string()) })]).optional(),
     account: word.default('account'),
     namespace: z.string().default('database'),
+    purpose: word.optional(),
     kind: z.enum(['execute', 'prepare']).default('execute'),
     identity: identitySchema.optional(),
     text: z.string().default(''),

@@ -28,6 +28,7 @@ const requestSchema = z.object({
   identity: z.union([z.string(), identitySchema]).optional(),
   account: z.string().optional(),
   namespace: z.string().optional(),
+  purpose: z.string().optional(),
   kind: z.enum(['execute', 'prepare']).default('execute'),
   startup: z.record(z.string(), z.string()).optional(),
   input: z.unknown().optional(),
@@ -80,8 +81,8 @@ export class Explainer {
   }
 
   async #asker(request: Request): Promise<Asker | string> {
-    const { target, protocol, identity, account, namespace } = request;
-    const key = JSON.stringify([target, protocol, identity, account, namespace]);
+    const { target, protocol, identity, account, namespace, purpose } = request;
+    const key = JSON.stringify([target, protocol, identity, account, namespace, purpose]);
     const known = this.#askers.get(key);
     if (known !== undefined) return known;
     const asker = await askerOf(request, this.#world);
@@ -95,9 +96,8 @@ export class Explainer {
     { input, startup }: Request,
     context: SessionContext,
   ): Promise<readonly AnalysedCommand[] | string> {
-    const { identity, target } = context;
     const { version } = this.#policy;
-    const masks = { rules: this.#policy.maskRules(identity, target), version };
+    const masks = { rules: this.#policy.maskRules(context), version };
     try {
       const sent = startup === undefined ? input : { startup, input };
       return await this.#world.analyse(sent, context, masks);
@@ -170,6 +170,7 @@ async function askerOf(request: Request, world: PolicyWorld): Promise<Asker | st
     clientAddress: '',
     clientName: '',
     features: [],
+    purpose: request.purpose,
     holdMode: 'wait',
   };
   return { context, identityKnown };

@@ -26,8 +26,8 @@ function judge(
   context: SessionContext,
   bindings: Bindings,
 ): Pick<ExplainedRule, 'matched' | 'because'> {
-  const { identity, target, account } = context;
-  const why = mismatch(rule.match, { identity, target, account });
+  const { identity, target, account, purpose } = context;
+  const why = mismatch(rule.match, { identity, target, account, purpose });
   if (why !== undefined) return { matched: false, because: why };
   let failed: string | undefined;
   for (const condition of rule.conditions) {

@@ -229,6 +229,7 @@ export const inputs: Fields = new Map<string, Input>([
         id: [text, 'its id'],
         // Not at the top: `namespace` alone is a reserved word of CEL.
         namespace: [text, 'database, cluster or virtual host that names are relative to'],
+        purpose: [text, 'what the grant says that it is for; empty when it says nothing'],
       }),
     },
   ],

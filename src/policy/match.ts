@@ -18,6 +18,7 @@ export interface Match {
   readonly targets: readonly TargetSelector[] | undefined;
   readonly protocols: readonly string[] | undefined;
   readonly accounts: readonly string[] | undefined;
+  readonly purposes: readonly string[] | undefined;
 }
 
 /** Who and where, as far as matching goes; masks have no account. */
@@ -25,6 +26,8 @@ export interface Subject {
   readonly identity: Identity;
   readonly target: Target;
   readonly account: string | undefined;
+  /** What the grant says that the session is for. */
+  readonly purpose?: string | undefined;
 }
 
 /** Why a match does not fit, in words for `explain`; undefined when it fits. */
@@ -39,6 +42,9 @@ export function mismatch(match: Match, subject: Subject): string | undefined {
   if (match.accounts !== undefined) {
     const fits = match.accounts.some((each) => selectsName(each, account ?? ''));
     if (!fits) return `account is ${account ?? 'not known'}, not ${match.accounts.join(' or ')}`;
+  }
+  if (match.purposes !== undefined && !match.purposes.includes(subject.purpose ?? '')) {
+    return `purpose is ${subject.purpose ?? 'not known'}, not ${match.purposes.join(' or ')}`;
   }
   if (match.identities !== undefined) {
     const fits = match.identities.some((each) => selectsIdentity(each, identity));

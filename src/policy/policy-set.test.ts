@@ -308,6 +308,27 @@ rules:
   assert.equal(text.decide(command(session(), fillFacts({}), { text: long }), noon).rule, 'd');
 });
 
+test('masks and rules look at the purpose of the grant', () => {
+  const policy = compile(`
+rules:
+  - { id: reads, then: allow, match: { purposes: [support, billing] } }
+  - { id: research, then: deny, when: "session.purpose == 'research'" }
+masks:
+  - { id: all, columns: [public.customers.ssn], with: redact }
+  - { id: name, columns: [public.customers.name], with: redact, unless: { purposes: [support] } }
+  - { id: card, columns: [public.customers.card], with: redact, match: { purposes: [support] } }`);
+  const seen = (purpose?: string): string => {
+    const context = { ...session(), purpose };
+    const { outcome, rule } = policy.decide(command(context, fillFacts({})), noon);
+    const masks = policy.maskRules(context).map(({ id }) => id);
+    return `${outcome} ${rule}: ${masks.join(' ')}`;
+  };
+  assert.equal(seen(), 'deny default: all name');
+  assert.equal(seen('support'), 'allow reads: all card');
+  assert.equal(seen('billing'), 'allow reads: all name');
+  assert.equal(seen('research'), 'deny research: all name');
+});
+
 test('masks are narrowed to identity and target', () => {
   const policy = compile(`
 rules: [{ id: a, then: allow }]
@@ -323,7 +344,7 @@ masks:
   const ids = (setting: Setting): string => {
     const { identity, target } = session(setting);
     return policy
-      .maskRules(identity, target)
+      .maskRules({ identity, target })
       .map(({ id }) => id)
       .join(' ');
   };
@@ -333,7 +354,7 @@ masks:
   assert.equal(ids({ identity: { kind: 'human' } }), 'm1 m3 m4 m5');
   const { identity, target } = session({ labels: { env: 'prod' } });
   assert.deepEqual(
-    policy.maskRules(identity, target).map(({ transform }) => transform),
+    policy.maskRules({ identity, target }).map(({ transform }) => transform),
     [
       { kind: 'redact' },
       { kind: 'null' },

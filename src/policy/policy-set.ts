@@ -13,11 +13,9 @@ import type { CelMap } from '@bufbuild/cel';
 import type { Command, SessionContext } from '#core/command.ts';
 import type { Facts } from '#core/facts.ts';
 import type { EpochMs, PolicyVersion } from '#core/ids.ts';
-import type { Identity } from '#core/identity.ts';
 import { policyLimits } from '#core/limits.ts';
 import type { MaskRule } from '#core/masking.ts';
 import type { ExplainedRule } from '#core/ports/policy-tools.ts';
-import type { Target } from '#core/target.ts';
 import type { HoldRequirement, HoldTerms, Outcome, Verdict } from '#core/verdict.ts';
 import {
   bind,
@@ -40,6 +38,9 @@ interface Reads {
   readonly hour: boolean;
   readonly weekday: boolean;
 }
+
+/** What masks depend on. */
+export type MaskedSession = Pick<SessionContext, 'identity' | 'target' | 'purpose'>;
 
 /** What never changes for a session under this policy. */
 interface SessionPlan {
@@ -136,9 +137,10 @@ export class PolicySet {
     return cached.some(read) || live.some(read);
   }
 
-  /** The masks for one identity at one target, in the order of the files. */
-  maskRules(identity: Identity, target: Target): readonly MaskRule[] {
-    const subject = { identity, target, account: undefined };
+  /** The masks for one identity and purpose at one target, in the order of the files. */
+  maskRules(session: MaskedSession): readonly MaskRule[] {
+    const { identity, target, purpose } = session;
+    const subject = { identity, target, account: undefined, purpose };
     return this.#masks
       .filter(({ match }) => mismatch(match, subject) === undefined)
       .filter(({ unless }) => unless === undefined || mismatch(unless, subject) !== undefined)
@@ -160,6 +162,7 @@ export class PolicySet {
       identity: context.identity,
       target: context.target,
       account: context.account,
+      purpose: context.purpose,
     };
     const rules = this.#rules.filter(({ match }) => mismatch(match, subject) === undefined);
     const readsNow = ({ reads }: CompiledRule): boolean =>

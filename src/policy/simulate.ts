@@ -42,7 +42,8 @@ const isOf = (past: PastCommand, context: SessionContext): boolean =>
   past.identity === context.identity &&
   past.target === context.target &&
   past.account === context.account &&
-  past.namespace === context.namespace;
+  past.namespace === context.namespace &&
+  past.purpose === context.purpose;
 
 function contextOf(past: PastCommand): SessionContext {
   return {
@@ -52,6 +53,7 @@ function contextOf(past: PastCommand): SessionContext {
     target: past.target,
     account: past.account,
     namespace: past.namespace,
+    purpose: past.purpose,
     clientAddress: '',
     clientName: '',
     features: [],

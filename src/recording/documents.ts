@@ -34,6 +34,8 @@ export interface RecordedContext {
   readonly target: JsonObject;
   readonly account: string;
   readonly namespace: string;
+  /** What the grant said that it was for. */
+  readonly purpose: string | undefined;
   readonly clientAddress: string;
   readonly clientName: string;
   readonly gateway: string;
@@ -93,6 +95,7 @@ export function encodeContext(
     target: { name: target.name, address: target.address, labels: target.labels },
     account: context.account,
     namespace: context.namespace,
+    purpose: context.purpose ?? null,
     clientAddress: context.clientAddress,
     clientName: context.clientName,
     gateway: by.gateway,
@@ -127,6 +130,7 @@ export function decodeContext(raw: Uint8Array): RecordedContext | undefined {
     target,
     account: textOf(json, 'account'),
     namespace: textOf(json, 'namespace'),
+    purpose: optionalTextOf(json, 'purpose'),
     clientAddress: textOf(json, 'clientAddress'),
     clientName: textOf(json, 'clientName'),
     gateway: textOf(json, 'gateway'),
@@ -150,7 +154,11 @@ const roles: readonly Role[] = ['admin', 'reviewer', 'auditor', 'member'];
  * Identity and target of a context; undefined when it does not name both. What else is missing, or
  * of a kind that this release does not know, is left out.
  */
-export function subjectOf({ identity, target }: RecordedContext): RecordedSubject | undefined {
+export function subjectOf({
+  identity,
+  target,
+  purpose,
+}: Pick<RecordedContext, 'identity' | 'target' | 'purpose'>): RecordedSubject | undefined {
   const id = textOf(identity, 'id');
   const kind = identity['kind'];
   const name = textOf(target, 'name');
@@ -171,6 +179,7 @@ export function subjectOf({ identity, target }: RecordedContext): RecordedSubjec
       expiresAt: asEpochMs(numberOf(identity, 'expiresAt') ?? 0),
     },
     target: { name, labels: wordsOf(target['labels']) },
+    ...(purpose === undefined ? {} : { purpose }),
   };
 }
 

@@ -133,6 +133,7 @@ async function admit(
     clientName: attempt.clientName.slice(0, 256),
     holdMode: attempt.holdMode,
     features: access.features,
+    purpose: access.purpose,
   };
   const lock = parts.locks.check(subjectOf(context));
   if (lock !== undefined) {
@@ -163,6 +164,7 @@ async function admit(
         client: context.clientName,
         owner: context.identity.owner ?? null,
         onBehalfOf: context.identity.onBehalfOf ?? null,
+        purpose: context.purpose ?? null,
         expiresAt,
       },
     });
@@ -188,9 +190,10 @@ function authorise(
   const target = parts.directory.target(targetName);
   if (target === undefined) throw refused('no such target');
   if (target.protocol !== knock.protocol) throw refused('the target speaks another protocol');
-  const access = parts.directory.access(proven.identity, target, account, parts.clock.now());
+  const { identity, scope } = proven;
+  const wish = { account, purpose: scope?.purpose };
+  const access = parts.directory.access(identity, target, wish, parts.clock.now());
   if (!access.allowed) throw refused(access.why);
-  const { scope } = proven;
   if (scope !== undefined) {
     const fits = (names: readonly string[], name: string): boolean =>
       names.length === 0 || names.includes(name);
@@ -339,8 +342,7 @@ class SessionStages implements Stages {
     const { epoch } = this;
     if (this.#masks?.epoch === epoch) return this.#masks;
     const policy = this.#parts.policies.current();
-    const { identity, target } = this.context;
-    const set = this.#parts.maskSet(policy.maskRules(identity, target), policy.version);
+    const set = this.#parts.maskSet(policy.maskRules(this.context), policy.version);
     this.#masks = { epoch, set, facts: !set.empty || policy.readsFacts(this.context) };
     return this.#masks;
   }

@@ -6,6 +6,7 @@ import type { Command, SessionContext } from '#core/command.ts';
 import type { CredentialId, EpochMs, PolicyVersion } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { MaskRule, MaskSet } from '#core/masking.ts';
+import type { CredentialScope } from '#core/ports/credentials.ts';
 import type { LockSubject } from '#core/ports/locks.ts';
 import type { TargetAuthorization } from '#core/permit.ts';
 import type {
@@ -20,11 +21,14 @@ import type { Account, Target } from '#core/target.ts';
 import type { Refusal, Verdict } from '#core/verdict.ts';
 import type { Wire } from '#core/wire.ts';
 
+/** What masks depend on. */
+export type MaskedSession = Pick<SessionContext, 'identity' | 'target' | 'purpose'>;
+
 /** One loaded policy. Immutable; a reload gives another object. */
 export interface Policy {
   readonly version: PolicyVersion;
   decide(command: Command, now: EpochMs): Verdict;
-  maskRules(identity: Identity, target: Target): readonly MaskRule[];
+  maskRules(session: MaskedSession): readonly MaskRule[];
   /** Whether a rule that can match the session reads facts. */
   readsFacts(context: SessionContext): boolean;
 }
@@ -68,10 +72,8 @@ export interface Authenticated {
   readonly identity: Identity;
   /** The credential that was used, so that revoking it ends the session; undefined for a token. */
   readonly credential: CredentialId | undefined;
-  /** Target and account names that the credential is good for; undefined means every one. */
-  readonly scope:
-    | { readonly targets: readonly string[]; readonly accounts: readonly string[] }
-    | undefined;
+  /** What the credential is good for; undefined means everything that the grants allow. */
+  readonly scope: CredentialScope | undefined;
 }
 
 export interface Authenticator {
@@ -86,15 +88,24 @@ export interface GrantedAccess {
   readonly account: Account;
   readonly expiresAt: EpochMs;
   readonly features: readonly string[];
+  readonly purpose: string | undefined;
+}
+
+/** What a session asks of the grants. */
+export interface AccessWish {
+  /** As the client named it; undefined: the grant's own. */
+  readonly account: string | undefined;
+  /** As the credential's scope names it; undefined: it names none. */
+  readonly purpose: string | undefined;
 }
 
 export interface Directory {
   target(name: string): Target | undefined;
-  /** The grant that lets the identity in, or why none does. `account` undefined: the grant's own. */
+  /** The grant that lets the identity in, or why none does. */
   access(
     identity: Identity,
     target: Target,
-    account: string | undefined,
+    wish: AccessWish,
     now: EpochMs,
   ): GrantedAccess | { readonly allowed: false; readonly why: string };
 }

@@ -84,8 +84,10 @@ export function readIdentity(text: string): Identity {
 /** A scope as {@link JSON.stringify} wrote it. */
 export function readScope(text: string): CredentialScope {
   const fields = readFields(text, 'scope');
+  const purpose = optionalText(fields, 'purpose', 'scope');
   return {
     targets: textsOf(fields, 'targets', 'scope'),
     accounts: textsOf(fields, 'accounts', 'scope'),
+    ...(purpose === undefined ? {} : { purpose }),
   };
 }

@@ -17,11 +17,12 @@ export async function running(server: TestPostgres, text: string, count: number)
   throw new Error(`never ${count} times: ${text}`);
 }
 
-/** Trades a token for a credential (RFC 8693), as a CI job does. */
+/** Trades a token for a credential (RFC 8693), as a CI job does; `scope` may name a purpose. */
 export async function exchange(
   gateway: TestGateway,
   token: string,
   audience: string,
+  scope?: string,
 ): Promise<string> {
   const answer = await fetch(`${gateway.api}/v1/token`, {
     method: 'POST',
@@ -30,6 +31,7 @@ export async function exchange(
       subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
       subject_token: token,
       audience,
+      ...(scope === undefined ? {} : { scope }),
     }),
   });
   const body: unknown = await answer.json();

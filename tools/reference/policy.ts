@@ -16,7 +16,10 @@ type Rows = readonly (readonly [name: string, meaning: string])[];
 
 const ruleKeys: Rows = [
   ['id', 'unique; lower-case letters, digits, `.`, `_`, `-`'],
-  ['match', '`identities`, `targets`, `protocols`, `accounts`; all that are given must fit'],
+  [
+    'match',
+    '`identities`, `targets`, `protocols`, `accounts`, `purposes`; all that are given must fit',
+  ],
   ['when', 'a condition in CEL over the inputs below'],
   ['use', 'a template, `name` or `{ name: { parameter: [words] } }`; with `when`, both must hold'],
   ['then', '`allow`, `hold` or `deny`'],

@@ -53,6 +53,7 @@ const hold = z
       labels: z.record(z.string(), z.string()),
       account: text,
       namespace: text,
+      purpose: text.optional(),
       sessionState: text,
       text: text.describe('the whole command, never cut'),
       parameters: z.array(shownValue),

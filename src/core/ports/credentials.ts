@@ -5,6 +5,8 @@ import type { Identity } from '../identity.ts';
 export interface CredentialScope {
   readonly targets: readonly string[];
   readonly accounts: readonly string[];
+  /** The purpose that its sessions have; absent when it names none. */
+  readonly purpose?: string | undefined;
 }
 
 /** An issued credential as kept: enough to check it, not enough to use it. */

@@ -54,6 +54,8 @@ export interface HeldCommand {
   readonly labels: Readonly<Record<string, string>>;
   readonly account: string;
   readonly namespace: string;
+  /** What the grant says that the session is for. */
+  readonly purpose?: string | undefined;
   /** State of the session that gives the text its meaning. */
   readonly sessionState: string;
   readonly text: string;

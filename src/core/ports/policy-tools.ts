@@ -112,6 +112,7 @@ export interface PastCommand {
   readonly target: Target;
   readonly account: string;
   readonly namespace: string;
+  readonly purpose?: string | undefined;
   readonly session: string;
   readonly kind: 'execute' | 'prepare';
   readonly text: string;

@@ -63,6 +63,7 @@ export interface RecordingSummary {
 export interface RecordedSubject {
   readonly identity: Identity;
   readonly target: { readonly name: string; readonly labels: Readonly<Record<string, string>> };
+  readonly purpose?: string | undefined;
 }
 
 /** A bound value, exactly as it was; null is SQL's NULL. */
