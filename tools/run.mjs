@@ -24,6 +24,7 @@ const scripts = {
   bench: ['bench/main.ts'],
   conformance: ['test/conformance/main.ts'],
   evasion: ['test/evasion/main.ts'],
+  fuzz: ['test/fuzz/main.ts'],
   eval: ['test/eval/main.ts'],
 };
 

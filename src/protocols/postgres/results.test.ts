@@ -89,6 +89,8 @@ describe('masks', () => {
       ['2', 'Bob'],
     ]);
     assert.deepEqual(rowsOf(await query('SELECT note, id FROM plain')), [['hello', '1']]);
+    assert.deepEqual(rowsOf(await query('SELECT p, 1 FROM plain p')), [['(1,hello)', '1']]);
+    assert.deepEqual(rowsOf(await query('SELECT p FROM people p')), [['NULL'], ['NULL']]);
     assert.deepEqual(rowsOf(await query('SELECT count(*) FROM people')), [['2']]);
   });
 

@@ -318,16 +318,22 @@ function maskByOrigin(parts: PlanParts, field: FieldDescription): Transform | un
   const { masks, catalogue } = parts;
   if (field.tableOid === 0 || masks.columns.length === 0) return undefined;
   const relation = catalogue.relationByOid(field.tableOid);
-  const column = relation?.columns.find((each) => each.attnum === field.attnum);
   // System columns (negative numbers) hold nothing that a mask can be on.
   if (relation !== undefined && field.attnum < 0) return undefined;
-  if (relation === undefined || column === undefined) return redact;
+  // A whole row has the number 0, and every column in it.
+  const isRow = field.attnum === 0;
+  const columns = relation?.columns.filter((each) => isRow || each.attnum === field.attnum) ?? [];
+  if (relation === undefined || (columns.length === 0 && !isRow)) return redact;
   let seen = 0;
   const queue: Relation[] = [relation];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    const mask = masks.column(next.schema, next.name, column.name);
-    const name = `${next.schema}.${next.name}.${column.name}`;
-    if (mask !== undefined && !isLifted(parts, name, mask)) return mask.transform;
+    for (const column of columns) {
+      const mask = masks.column(next.schema, next.name, column.name);
+      const name = `${next.schema}.${next.name}.${column.name}`;
+      if (mask !== undefined && !isLifted(parts, name, mask)) {
+        return isRow ? redact : mask.transform;
+      }
+    }
     seen += 1;
     if (seen > PARENTS_MAX) return redact;
     for (const oid of next.parentOids) {

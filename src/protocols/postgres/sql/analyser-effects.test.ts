@@ -188,6 +188,8 @@ const uses: readonly (readonly [sql: string, uses: string])[] = [
   ['SELECT pay::numeric, pay::text FROM staff', 'return'],
   ['SELECT pay + 1 FROM staff', 'compute return'],
   ['SELECT id FROM orders LIMIT (SELECT length(ssn) FROM people LIMIT 1)', 'filter'],
+  ['SELECT count(*) FROM staff, unnest(array_fill(1, ARRAY[pay]))', 'compute filter'],
+  ["SELECT id, unnest(string_to_array(ssn, '7')) FROM people", 'compute filter return'],
   ['INSERT INTO notes (body) SELECT ssn FROM people', 'copy'],
   ['UPDATE people SET city = ssn WHERE id = 1', 'copy'],
   ['UPDATE people SET ssn = ssn WHERE id = 1', 'write'],
