@@ -20,6 +20,7 @@ export interface ErrorRow {
 
 export type ErrorCode =
   | 'SP_POLICY_DENIED'
+  | 'SP_LIMIT_EXCEEDED'
   | 'SP_NOT_UNDERSTOOD'
   | 'SP_HOLD_PENDING'
   | 'SP_HOLD_DENIED'
@@ -65,6 +66,7 @@ const row = (
 
 export const errorTable: Readonly<Record<ErrorCode, ErrorRow>> = {
   SP_POLICY_DENIED: row('denied by policy', 'client', '42501', 1142, 403),
+  SP_LIMIT_EXCEEDED: row('above a limit of the policy', 'client', '54000', 1226, 403),
   SP_NOT_UNDERSTOOD: row('not understood, so not forwarded', 'client', '42501', 1142, 403),
   SP_HOLD_PENDING: row('held: waits for approval', 'client', '42501', 1142, 403, 75),
   SP_HOLD_DENIED: row('a reviewer denied it', 'client', '42501', 1142, 403),

@@ -17,6 +17,7 @@ export const eventTypes = [
   'session.started',
   'session.ended',
   'command.judged',
+  'command.limited',
   'hold.opened',
   'hold.reviewed',
   'hold.closed',

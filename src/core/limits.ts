@@ -30,6 +30,10 @@ export interface Limits {
   /** Rows and characters of one database's catalogue; a larger one is refused. */
   readonly catalogueRowsMax: number;
   readonly catalogueCharactersMax: number;
+  /** Bytes of an answer that are kept back until what the statement did was counted. */
+  readonly withheldBytesMax: number;
+  /** Tables for which a session's changed rows are added up. */
+  readonly countedTablesMax: number;
   /** Requests sent upstream and not yet answered, per session. */
   readonly pipelineDepthMax: number;
   /** Prepared statements and portals that a session may have. */
@@ -75,6 +79,8 @@ export const defaultLimits: Limits = {
   catalogueTargetsMax: 64,
   catalogueRowsMax: 2_000_000,
   catalogueCharactersMax: 256 * MiB,
+  withheldBytesMax: 4 * MiB,
+  countedTablesMax: 10_000,
   pipelineDepthMax: 16_384,
   preparedMax: 10_000,
   channelsMax: 64,
@@ -108,6 +114,9 @@ export interface PolicyLimits {
   readonly holdValidMsMax: number;
   /** Text and parameters that a reviewer can be shown whole; a larger command is refused. */
   readonly holdShownCharsMax: number;
+  /** What `time` and `bytes` of a rule's limits may be at most. */
+  readonly runMsMax: number;
+  readonly returnedBytesMax: number;
   /** Selectors of one hold rule, and the characters of a review's reason. */
   readonly reviewersMax: number;
   readonly reviewReasonCharsMax: number;
@@ -126,6 +135,8 @@ export const policyLimits: PolicyLimits = {
   holdWaitMsMax: DAY_MS,
   holdValidMsMax: DAY_MS,
   holdShownCharsMax: 256 * KiB,
+  runMsMax: DAY_MS,
+  returnedBytesMax: 1024 * 1024 * MiB,
   reviewersMax: 100,
   reviewReasonCharsMax: 2_000,
 };

@@ -7,8 +7,9 @@
 import type { Command, SessionContext } from './command.ts';
 import type { DecisionId } from './ids.ts';
 import type { Account, Target } from './target.ts';
+import type { RunLimits } from './verdict.ts';
 
-let mintCommand: (command: Command, decision: DecisionId) => AllowedCommand;
+let mintCommand: (command: Command, decision: DecisionId, limits?: RunLimits) => AllowedCommand;
 let mintTarget: (context: SessionContext, account: Account) => TargetAuthorization;
 
 /** Proof that policy, and a reviewer where it asked for one, allowed exactly this command. */
@@ -19,14 +20,17 @@ export class AllowedCommand {
   readonly decision: DecisionId;
   /** Masks (by label or column) that an approval lifted for this one command. */
   readonly liftedMasks: readonly string[] = [];
+  /** What whoever runs it has to bound. */
+  readonly limits: RunLimits | undefined;
 
-  private constructor(command: Command, decision: DecisionId) {
+  private constructor(command: Command, decision: DecisionId, limits?: RunLimits) {
     this.command = command;
     this.decision = decision;
+    this.limits = limits;
   }
 
   static {
-    mintCommand = (command, decision) => new AllowedCommand(command, decision);
+    mintCommand = (command, decision, limits) => new AllowedCommand(command, decision, limits);
   }
 
   /** True for an instance that the mint made; a look-alike throws or answers false. */
@@ -61,8 +65,11 @@ export class TargetAuthorization {
 }
 
 /** Makes the proof; importable by `session/gate.ts` only. */
-export const mintAllowedCommand = (command: Command, decision: DecisionId): AllowedCommand =>
-  mintCommand(command, decision);
+export const mintAllowedCommand = (
+  command: Command,
+  decision: DecisionId,
+  limits?: RunLimits,
+): AllowedCommand => mintCommand(command, decision, limits);
 
 /** Makes the proof; importable by `session/admission.ts` only. */
 export const mintTargetAuthorization = (

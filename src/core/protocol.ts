@@ -14,7 +14,7 @@ import type { Secret } from './secret.ts';
 import type { Tape } from './tape.ts';
 import type { ProtocolName } from './target.ts';
 import type { ErrorCode } from './errors.ts';
-import type { Refusal } from './verdict.ts';
+import type { Excess, LimitName, Refusal } from './verdict.ts';
 import type { TlsServerOptions, Wire } from './wire.ts';
 
 /** What a zod schema offers, so that `core/` need not import zod. */
@@ -29,6 +29,8 @@ export interface Capabilities {
   readonly recording: 'statements' | 'terminal' | 'exchanges';
   /** Whether the session stays usable after one denied command. */
   readonly survivesDenial: boolean;
+  /** What it can bound while a command runs; nothing when absent. */
+  readonly limits?: readonly LimitName[];
 }
 
 export interface Protocol<Settings = unknown> {
@@ -226,6 +228,23 @@ export interface Stages {
     command: Command,
     onHold: (notice: HoldNotice) => void,
     cancelled: AbortSignal,
+  ): AllowedCommand | Refusal | Promise<AllowedCommand | Refusal>;
+  /**
+   * Says what becomes of a command that met a limit of its permit and whose effects were, or will
+   * be, undone. A refusal, or, where people may let it through and have, a permit to run it once
+   * more under a bound of what they were shown.
+   *
+   * @param how - `ask`: whoever sent it may wait for people. `now`: only what they gave before
+   *   counts. `none`: they are not asked.
+   */
+  exceeded(
+    permit: AllowedCommand,
+    excess: Excess,
+    how: {
+      readonly people: 'ask' | 'now' | 'none';
+      readonly onHold: (notice: HoldNotice) => void;
+      readonly cancelled: AbortSignal;
+    },
   ): AllowedCommand | Refusal | Promise<AllowedCommand | Refusal>;
   /** Changes when a policy, lock or expiry could change an answer of `gate`. */
   readonly epoch: number;

@@ -26,6 +26,36 @@ export interface HoldRequirement {
   readonly approvals: number;
 }
 
+/**
+ * What a rule can bound while a command runs. `rowsReturned` and `bytes`: what comes back. `time`:
+ * milliseconds from when the target has it. `rowsAffected`: rows that it adds, changes or removes,
+ * wherever they are. `rowsAffectedTotal`: such rows of one table, over a whole session.
+ */
+export type LimitName = 'rowsReturned' | 'bytes' | 'time' | 'rowsAffected' | 'rowsAffectedTotal';
+
+/** A bound, and the rule that set it. */
+export interface RunLimit {
+  readonly max: number;
+  readonly rule: string;
+}
+
+/** What binds an allowed command while it runs: of every rule that fits it, the strictest. */
+export interface RunLimits {
+  readonly bounds: Readonly<Partial<Record<LimitName, RunLimit>>>;
+  /** Who may let through a write above its bounds; nobody may when it is undefined. */
+  readonly release: { readonly rule: string; readonly terms: HoldTerms } | undefined;
+}
+
+/** What a running command met: a bound, or that it cannot be kept. */
+export interface Excess {
+  readonly limit: LimitName;
+  readonly max: number;
+  /** How much it was when it was stopped; undefined when it could not be measured. */
+  readonly found: number | undefined;
+  /** What was counted, or why it was not, for people: names and numbers, no values. */
+  readonly detail: string;
+}
+
 /** What the policy says of one command. */
 export interface Verdict {
   readonly outcome: Outcome;
@@ -35,6 +65,8 @@ export interface Verdict {
   readonly policy: PolicyVersion;
   /** Present when the outcome is `hold`. */
   readonly hold: HoldTerms | undefined;
+  /** What binds it while it runs; only of a command that is allowed. */
+  readonly limits?: RunLimits;
   /** What rules in `observe` mode would have said; they decide nothing. */
   readonly observed: readonly { readonly rule: string; readonly outcome: Outcome }[];
 }

@@ -180,6 +180,27 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
       fingerprint: '50fde20626009aba',
     },
   ),
+  'command.limited': entry(
+    'A command met a limit of the rule that allowed it, and what it did was undone.',
+    {
+      command: text,
+      limit: z.enum(['rowsReturned', 'bytes', 'time', 'rowsAffected', 'rowsAffectedTotal']),
+      max: count,
+      found: count.nullable(),
+      detail: text,
+      rule: text,
+      released: z.boolean(),
+    },
+    {
+      command: `${session}.17`,
+      limit: 'rowsAffected',
+      max: 100,
+      found: 5_000,
+      detail: 'public.orders: 5000 removed',
+      rule: 'bounded-writes',
+      released: false,
+    },
+  ),
   'hold.opened': entry(
     'A command waits for people.',
     {

@@ -4,6 +4,7 @@ import { parseDurationMs } from '#core/duration.ts';
 import { policyLimits } from '#core/limits.ts';
 import type { SelectorKind } from '#core/selectors.ts';
 import type { HoldTerms } from '#core/verdict.ts';
+import { compileLimits, isReleasable } from './compile-limits.ts';
 import { compileMatch, parseSelector, selectorFault } from './compile-match.ts';
 import type { PolicyOptions, Reporter } from './compile.ts';
 import type { HoldSource, RuleSource, TemplateArguments } from './document.ts';
@@ -30,10 +31,13 @@ export function compileRule(
       for (const { offset, message } of result.faults) reporter.report(['when'], message, offset);
     }
   }
-  if (source.then !== 'hold' && source.hold !== undefined) {
-    reporter.report(['hold'], `only a rule with 'then: hold' has hold terms`);
+  const limits = compileLimits(source, reporter, options);
+  const hasHold = source.then === 'hold' || (source.hold !== undefined && isReleasable(limits));
+  if (!hasHold && source.hold !== undefined) {
+    const message = `only a rule with 'then: hold', or with limits on rows affected, has hold terms`;
+    reporter.report(['hold'], message);
   }
-  const hold = source.then === 'hold' ? compileHold(source, reporter, options) : undefined;
+  const hold = hasHold ? compileHold(source, reporter, options) : undefined;
   const { file, line } = reporter.problem([]);
   return {
     id: source.id,
@@ -43,6 +47,7 @@ export function compileRule(
     conditions,
     outcome: source.then,
     hold,
+    limits,
     reason: source.reason ?? template?.reason ?? `rule ${source.id}`,
     observe: source.mode === 'observe',
     reads: new Set(conditions.flatMap(({ reads }) => [...reads])),

@@ -30,12 +30,22 @@ export interface HoldSource {
   readonly mode?: Maybe<'wait' | 'refuse'>;
 }
 
+/** Bounds while a command runs, as written. */
+export interface LimitsSource {
+  readonly rowsReturned?: Maybe<number>;
+  readonly bytes?: Maybe<number | string>;
+  readonly time?: Maybe<string>;
+  readonly rowsAffected?: Maybe<number>;
+  readonly rowsAffectedTotal?: Maybe<number>;
+}
+
 export interface RuleSource {
   readonly id: string;
   readonly match?: Maybe<MatchSource>;
   readonly when?: Maybe<string>;
   readonly use?: Maybe<string | Readonly<Record<string, TemplateArguments>>>;
   readonly then: Outcome;
+  readonly limits?: Maybe<LimitsSource>;
   readonly hold?: Maybe<HoldSource>;
   readonly reason?: Maybe<string>;
   readonly mode: 'enforce' | 'observe';
@@ -154,6 +164,8 @@ const matchShape = {
 const match = strict({ ...matchShape, accounts: words.optional() });
 const maskMatch = strict(matchShape);
 
+const count = z.int().min(0).max(Number.MAX_SAFE_INTEGER);
+
 const rule = strict({
   id,
   match: match.optional(),
@@ -165,6 +177,13 @@ const rule = strict({
     )
     .optional(),
   then: outcome,
+  limits: strict({
+    rowsReturned: count.optional(),
+    bytes: z.union([count, word], 'bytes is a number, or a size such as 10MiB').optional(),
+    time: word.optional(),
+    rowsAffected: count.optional(),
+    rowsAffectedTotal: count.optional(),
+  }).optional(),
   hold: strict({
     reviewers: words,
     approvals: z.int().min(1).max(20).default(1),

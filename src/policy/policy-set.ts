@@ -16,7 +16,15 @@ import type { EpochMs, PolicyVersion } from '#core/ids.ts';
 import { policyLimits } from '#core/limits.ts';
 import type { MaskRule } from '#core/masking.ts';
 import type { ExplainedRule } from '#core/ports/policy-tools.ts';
-import type { HoldRequirement, HoldTerms, Outcome, Verdict } from '#core/verdict.ts';
+import type {
+  HoldRequirement,
+  HoldTerms,
+  LimitName,
+  Outcome,
+  RunLimit,
+  RunLimits,
+  Verdict,
+} from '#core/verdict.ts';
 import {
   bind,
   type Bindings,
@@ -26,6 +34,7 @@ import {
   hourOf,
   weekdayOf,
 } from './bindings.ts';
+import { isReleasable, limitNames } from './compile-limits.ts';
 import { explainRule } from './explain.ts';
 import { mismatch } from './match.ts';
 import type { CompiledMask, CompiledRule } from './rule.ts';
@@ -68,6 +77,8 @@ interface Slot {
 interface Finding {
   readonly enforced: readonly CompiledRule[];
   readonly observed: readonly CompiledRule[];
+  /** Allow rules whose limits bind: also those that could not be asked. */
+  readonly bounding: readonly CompiledRule[];
 }
 
 /** Preparing and executing one text alternate; more than a few kept answers help nobody. */
@@ -126,13 +137,15 @@ export class PolicySet {
     return this.#verdict({
       enforced: [...slot.finding.enforced, ...live.enforced],
       observed: [...slot.finding.observed, ...live.observed],
+      bounding: [...slot.finding.bounding, ...live.bounding],
     });
   }
 
-  /** Whether a rule that can match the session reads facts. */
+  /** Whether a rule that can match the session reads facts, or has limits, which go by facts. */
   readsFacts(context: SessionContext): boolean {
     const { cached, live } = this.#plan(context);
-    const read = ({ reads }: CompiledRule): boolean =>
+    const read = ({ reads, limits }: CompiledRule): boolean =>
+      limits !== undefined ||
       [...reads].some((path) => path === 'facts' || path.startsWith('facts.'));
     return cached.some(read) || live.some(read);
   }
@@ -180,7 +193,7 @@ export class PolicySet {
   }
 
   #ask(rules: readonly CompiledRule[], plan: SessionPlan, command: Command, now: EpochMs): Finding {
-    if (rules.length === 0) return { enforced: [], observed: [] };
+    if (rules.length === 0) return { enforced: [], observed: [], bounding: [] };
     let facts = this.#facts.get(command.facts);
     if (facts === undefined) {
       facts = factsValue(command.facts);
@@ -189,18 +202,26 @@ export class PolicySet {
     const bindings = bind(plan.values, facts, command, now);
     const budget = new Budget(command);
     const enforced: CompiledRule[] = [];
+    const bounding: CompiledRule[] = [];
     // Rules stand in order of severity: once one denies, no other can change the outcome.
     for (const rule of rules) {
       if (rule.observe) continue;
-      if (enforced[0]?.outcome === 'deny') break;
-      if (rule.outcome === 'allow' && enforced.length > 0) break;
-      if (matches(rule, bindings, budget)) enforced.push(rule);
+      const worst = enforced[0]?.outcome;
+      if (worst === 'deny' || (worst === 'hold' && rule.outcome === 'allow')) break;
+      // One that allows is enough, but the limits of every other count too.
+      if (worst === 'allow' && rule.limits === undefined) continue;
+      const answer = ask(rule, bindings, budget);
+      if (isMatch(rule, answer)) enforced.push(rule);
+      // Fails closed: limits that may be meant for it bind it.
+      if (rule.limits !== undefined && answer !== false) bounding.push(rule);
     }
-    const observed = rules.filter((rule) => rule.observe && matches(rule, bindings, budget));
-    return { enforced, observed };
+    const observed = rules.filter(
+      (rule) => rule.observe && isMatch(rule, ask(rule, bindings, budget)),
+    );
+    return { enforced, observed, bounding };
   }
 
-  #verdict({ enforced, observed }: Finding): Verdict {
+  #verdict({ enforced, observed, bounding }: Finding): Verdict {
     const decisive = enforced.reduce<CompiledRule | undefined>(
       (best, rule) => (best === undefined || rank[rule.outcome] < rank[best.outcome] ? rule : best),
       undefined,
@@ -217,12 +238,14 @@ export class PolicySet {
       };
     }
     const holds = enforced.filter(({ outcome }) => outcome === 'hold');
+    const limits = decisive.outcome === 'allow' ? combineLimits(bounding) : undefined;
     return {
       outcome: decisive.outcome,
       rule: decisive.id,
       reason: decisive.reason,
       policy: this.version,
       hold: decisive.outcome === 'hold' ? combineHolds(holds) : undefined,
+      ...(limits === undefined ? {} : { limits }),
       observed: reports,
     };
   }
@@ -249,16 +272,41 @@ function combineHolds(rules: readonly CompiledRule[]): HoldTerms | undefined {
   };
 }
 
-/** Whether a rule matches; errors and exhausted budgets fail closed. */
-function matches(rule: CompiledRule, bindings: Bindings, budget: Budget): boolean {
+/** The strictest bound of each kind. People may lift them only where every rule names people. */
+function combineLimits(rules: readonly CompiledRule[]): RunLimits | undefined {
+  if (rules.length === 0) return undefined;
+  const bounds: Partial<Record<LimitName, RunLimit>> = {};
+  for (const { id, limits } of rules) {
+    for (const name of limitNames) {
+      const max = limits?.[name];
+      const known = bounds[name];
+      if (max === undefined || (known !== undefined && known.max <= max)) continue;
+      bounds[name] = { max, rule: id };
+    }
+  }
+  const counting = rules.filter(({ limits }) => isReleasable(limits));
+  const terms = counting.every(({ hold }) => hold !== undefined)
+    ? combineHolds(counting)
+    : undefined;
+  const rule = counting[0]?.id;
+  const release = terms === undefined || rule === undefined ? undefined : { rule, terms };
+  return { bounds, release };
+}
+
+/** Whether a rule's conditions hold; an error only when none is false. */
+function ask(rule: CompiledRule, bindings: Bindings, budget: Budget): boolean | 'error' {
+  let worst: true | 'error' = true;
   for (const condition of rule.conditions) {
     const answer = budget.spend(condition) ? condition.evaluate(bindings) : 'error';
     if (answer === false) return false;
-    // Fails closed: what cannot be asked is not allowed, and is held or denied.
-    if (answer === 'error' && rule.outcome === 'allow') return false;
+    if (answer === 'error') worst = 'error';
   }
-  return true;
+  return worst;
 }
+
+/** Fails closed: what cannot be asked is not allowed, and is held or denied. */
+const isMatch = (rule: CompiledRule, answer: boolean | 'error'): boolean =>
+  answer === true || (answer === 'error' && rule.outcome !== 'allow');
 
 /** Bounds the work that one command can cause, whatever the size of its facts and text. */
 class Budget {

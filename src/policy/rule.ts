@@ -1,6 +1,6 @@
 /** What a rule is after it was compiled. Immutable, and free of anything that could fail. */
 import type { MaskRule } from '#core/masking.ts';
-import type { HoldTerms, Outcome } from '#core/verdict.ts';
+import type { HoldTerms, LimitName, Outcome } from '#core/verdict.ts';
 import type { Condition } from './expression.ts';
 import type { Match } from './match.ts';
 
@@ -12,8 +12,10 @@ export interface CompiledRule {
   /** All must hold: a template's, its own, both, or none (then it always matches). */
   readonly conditions: readonly Condition[];
   readonly outcome: Outcome;
-  /** Present when the outcome is `hold`. */
+  /** Present when the outcome is `hold`; of an allow rule, who may let through what is above. */
   readonly hold: HoldTerms | undefined;
+  /** What it bounds while the command runs; only of an allow rule. */
+  readonly limits: Readonly<Partial<Record<LimitName, number>>> | undefined;
   readonly reason: string;
   /** Reports only, decides nothing. */
   readonly observe: boolean;

@@ -350,6 +350,8 @@ class SessionStages implements Stages {
   gate: Stages['gate'] = (command, onHold, cancelled) =>
     this.#gate.judge(command, onHold, cancelled);
 
+  exceeded: Stages['exceeded'] = (permit, excess, how) => this.#gate.exceeded(permit, excess, how);
+
   commandId(): Command['id'] {
     this.#commands += 1;
     return asId(`${this.context.session}.${this.#commands}`);

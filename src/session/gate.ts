@@ -11,9 +11,16 @@ import { type ErrorCode, errorTable, toGatewayError } from '#core/errors.ts';
 import type { EventLog } from '#core/events.ts';
 import { asId, type DecisionId } from '#core/ids.ts';
 import { type AllowedCommand, mintAllowedCommand } from '#core/permit.ts';
-import type { HoldNotice } from '#core/protocol.ts';
+import type { HoldNotice, Stages } from '#core/protocol.ts';
 import type { Tape } from '#core/tape.ts';
-import { type Refusal, sameRequirements, type Verdict } from '#core/verdict.ts';
+import {
+  type Excess,
+  type LimitName,
+  type Refusal,
+  type RunLimits,
+  sameRequirements,
+  type Verdict,
+} from '#core/verdict.ts';
 import type { ApprovalDesk, PolicySource } from './ports.ts';
 
 export interface GateParts {
@@ -29,6 +36,7 @@ export interface GateParts {
 }
 
 type Judgement = AllowedCommand | Refusal;
+type People = Parameters<Stages['exceeded']>[2];
 
 /** A refusal with the words of the error table. */
 export function refuse(
@@ -73,6 +81,95 @@ export class Gate {
     }
   }
 
+  /** @see Stages.exceeded */
+  exceeded(permit: AllowedCommand, excess: Excess, how: People): Judgement | Promise<Judgement> {
+    const over = this.#parts.ended();
+    if (over !== undefined) return over;
+    const { command } = permit;
+    try {
+      const verdict = this.#parts.policies.current().decide(command, this.#parts.clock.now());
+      if (verdict.outcome === 'deny') return this.#limited(command, excess, denial(verdict));
+      // What people let through they let through once: that permit names nobody to ask.
+      const mayAsk = permit.limits?.release !== undefined && how.people !== 'none';
+      const asks = mayAsk && countsRows(excess);
+      const release = asks ? verdict.limits?.release : undefined;
+      if (release === undefined) return this.#limited(command, excess, aboveLimit(permit, excess));
+      const { rule, terms } = release;
+      const asked: Verdict = {
+        ...verdict,
+        outcome: 'hold',
+        rule,
+        reason: words(excess),
+        hold: how.people === 'ask' ? terms : { ...terms, mode: 'refuse' },
+      };
+      return this.#release(permit, asked, excess, how);
+    } catch (thrown) {
+      return this.#lost(thrown);
+    }
+  }
+
+  /** People may let it through, up to what they were shown: the hold binds to that too. */
+  async #release(
+    permit: AllowedCommand,
+    asked: Verdict,
+    excess: Excess,
+    how: People,
+  ): Promise<Judgement> {
+    const { tape, approvals, policies, clock } = this.#parts;
+    const { command, limits } = permit;
+    const shown = { ...command, state: `${command.state};above=${words(excess)}` };
+    try {
+      const onHold = (notice: HoldNotice): void => {
+        tape.mark('hold.opened', { command: command.id, hold: notice.hold, rule: notice.rule });
+        tape.commit();
+        how.onHold(notice);
+      };
+      const result = await approvals.request(shown, asked, onHold, how.cancelled);
+      const over = this.#parts.ended();
+      if (over !== undefined) return this.#limited(command, excess, over);
+      if (result.outcome === 'refused') return this.#limited(command, excess, result.refusal);
+      const again = policies.current().decide(command, clock.now());
+      if (again.outcome === 'deny') return this.#limited(command, excess, denial(again));
+      const before = { rule: asked.rule, hold: asked.hold };
+      const after = { rule: again.limits?.release?.rule, hold: again.limits?.release?.terms };
+      if (!isStillAsked(before, after)) {
+        const reason = 'the policy changed while it waited';
+        const refusal = refuse('SP_POLICY_DENIED', { reason, hint: 'Send it again.' });
+        return this.#limited(command, excess, refusal);
+      }
+      const { approval, reviewers } = result;
+      tape.mark('hold.approved', { command: command.id, approval, reviewers });
+      this.#decisions += 1;
+      const decision: DecisionId = asId(`${command.id}/${this.#decisions}`);
+      return this.#limited(
+        command,
+        excess,
+        mintAllowedCommand(command, decision, raised(limits, excess)),
+      );
+    } catch (thrown) {
+      return this.#lost(thrown);
+    }
+  }
+
+  /** Writes down that a limit was met and what came of it; gives that. */
+  #limited(command: Command, excess: Excess, result: Judgement): Judgement {
+    const { tape, events } = this.#parts;
+    const { limit, max, found = null, detail } = excess;
+    const released = !result.refused;
+    const rule = result.refused ? result.rule : '';
+    const data = { command: command.id, limit, max, found, detail, rule, released };
+    tape.mark('limit.exceeded', data);
+    events.emit({
+      type: 'command.limited',
+      actor: command.context.identity.id,
+      session: command.context.session,
+      target: command.context.target.name,
+      data,
+    });
+    tape.commit();
+    return result;
+  }
+
   async #hold(
     command: Command,
     verdict: Verdict,
@@ -115,7 +212,8 @@ export class Gate {
     const { tape, events } = this.#parts;
     this.#decisions += 1;
     const decision: DecisionId = asId(`${command.id}/${this.#decisions}`);
-    const result = answer === 'allow' ? mintAllowedCommand(command, decision) : answer;
+    const result =
+      answer === 'allow' ? mintAllowedCommand(command, decision, verdict.limits) : answer;
     tape.judged(command, verdict, result);
     events.emit({
       type: 'command.judged',
@@ -152,6 +250,53 @@ export class Gate {
     this.#parts.end(refusal);
     return refusal;
   }
+}
+
+const countsRows = ({ limit }: Excess): boolean =>
+  limit === 'rowsAffected' || limit === 'rowsAffectedTotal';
+
+const nouns: Readonly<Record<LimitName, string>> = {
+  rowsReturned: 'rows returned',
+  bytes: 'bytes returned',
+  time: 'milliseconds',
+  rowsAffected: 'rows affected',
+  rowsAffectedTotal: 'rows of a table affected by the session',
+};
+
+function words({ limit, max, found, detail }: Excess): string {
+  const bound = `the limit is ${max} ${nouns[limit]}`;
+  if (found === undefined) return `${detail}; ${bound}`;
+  return detail === '' ? bound : `${detail}; ${bound}`;
+}
+
+function aboveLimit({ limits }: AllowedCommand, excess: Excess): Refusal {
+  return refuse('SP_LIMIT_EXCEEDED', {
+    rule: limits?.bounds[excess.limit]?.rule ?? '',
+    reason: words(excess),
+    hint: 'Nothing of it stays. Ask for less at once, or ask the owners of this rule.',
+  });
+}
+
+/** The limits with those on changed rows at what people were shown; none where nothing was counted. */
+function raised(limits: RunLimits | undefined, { found, limit }: Excess): RunLimits | undefined {
+  if (limits === undefined) return undefined;
+  const { rowsAffected: _, rowsAffectedTotal: __, ...rest } = limits.bounds;
+  const rule = limits.bounds[limit]?.rule ?? '';
+  const shown = found === undefined ? {} : { rowsAffected: { max: found, rule } };
+  return { bounds: { ...rest, ...shown }, release: undefined };
+}
+
+function isStillAsked(
+  before: { readonly rule: string; readonly hold: Verdict['hold'] },
+  after: { readonly rule: string | undefined; readonly hold: Verdict['hold'] },
+): boolean {
+  if (before.hold === undefined || after.hold === undefined || after.rule === undefined) {
+    return false;
+  }
+  return sameRequirements(
+    { rule: before.rule, hold: before.hold },
+    { rule: after.rule, hold: after.hold },
+  );
 }
 
 function asksOthers(before: Verdict, after: Verdict): boolean {

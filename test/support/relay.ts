@@ -21,7 +21,7 @@ import type {
 import { systemRandom } from '#core/random.ts';
 import type { Tape } from '#core/tape.ts';
 import type { Target } from '#core/target.ts';
-import type { Refusal } from '#core/verdict.ts';
+import type { Excess, Refusal, RunLimits } from '#core/verdict.ts';
 import { postgresRuntime } from '#protocols/postgres/runtime.ts';
 import { CatalogueCache } from '#protocols/postgres/sql/catalogue-cache.ts';
 import type { SqlAnalyser } from '#protocols/postgres/sql/types.ts';
@@ -42,6 +42,9 @@ export interface RelayOptions {
     onHold: (notice: HoldNotice) => void,
     cancelled: AbortSignal,
   ) => Answer | Promise<Answer>;
+  /** What binds every command that is allowed. */
+  readonly runLimits?: RunLimits;
+  readonly exceeded?: Stages['exceeded'];
   readonly analyser?: SqlAnalyser;
   readonly catalogues?: Pick<CatalogueCache, 'current' | 'changes'>;
   /** Read for each use, so that a test can change them. */
@@ -135,6 +138,16 @@ function listen(server: Server): Promise<number> {
 export const testStages = (options: Pick<RelayOptions, 'masks' | 'judge'> = {}): Stages =>
   new RelayState({ host: '', port: 0, username: 'a', ...options }).stages('');
 
+const aboveLimit = ({ limit, found, detail }: Excess): Refusal => ({
+  refused: true,
+  code: 'SP_LIMIT_EXCEEDED',
+  rule: 'limits',
+  reason: `${limit} ${found ?? 'unknown'} ${detail}`.trim(),
+  hint: '',
+  hold: undefined,
+  endsSession: false,
+});
+
 class RelayState {
   readonly #options: RelayOptions;
   readonly commands: Command[] = [];
@@ -209,9 +222,13 @@ class RelayState {
         this.commands.push(command);
         const answer = this.#options.judge?.(command, onHold, cancelled) ?? 'allow';
         const settle = (settled: Answer): ReturnType<typeof mintAllowedCommand> | Refusal =>
-          settled === 'allow' ? mintAllowedCommand(command, asId(`${command.id}/1`)) : settled;
+          settled === 'allow'
+            ? mintAllowedCommand(command, asId(`${command.id}/1`), this.#options.runLimits)
+            : settled;
         return answer instanceof Promise ? answer.then(settle) : settle(answer);
       },
+      exceeded: (permit, excess, how) =>
+        this.#options.exceeded?.(permit, excess, how) ?? aboveLimit(excess),
       get epoch() {
         return state().epoch;
       },

@@ -24,10 +24,17 @@ const ruleKeys: Rows = [
   ['use', 'a template, `name` or `{ name: { parameter: [words] } }`; with `when`, both must hold'],
   ['then', '`allow`, `hold` or `deny`'],
   [
+    'limits',
+    'for `then: allow`, what binds the command while it runs: `rowsReturned`, `bytes` (such as ' +
+      '`10MiB`), `time` (such as `30s`), `rowsAffected`, `rowsAffectedTotal`; ' +
+      'refused for a protocol that cannot keep them',
+  ],
+  [
     'hold',
     'for `then: hold`: `reviewers` (at least one of `group:…`, `role:…`, `identity:…`), ' +
       '`approvals` (distinct people, 1), `wait` (10m), `valid` (15m, how long an approval can be ' +
-      'used), `mode` (`wait` or `refuse`; as the client asks when absent)',
+      'used), `mode` (`wait` or `refuse`; as the client asks when absent). For `then: allow` with ' +
+      '`rowsAffected` or `rowsAffectedTotal`: who may let through what is above',
   ],
   ['reason', 'one sentence for whoever is refused'],
   ['mode', '`enforce`, or `observe`: reports what it would have said and decides nothing'],
@@ -59,6 +66,7 @@ cannot be evaluated (a label that is missing, say) makes a \`deny\` or \`hold\` 
 
 const matching = `
 When several hold rules match, the reviewers of each are needed, and the shortest times count.
+When several rules allow a command, the smallest limit of each kind binds it, whichever they are in.
 
 \`identities\`: \`identity:<issuer>/<subject>\` (\`*\` stands for any characters), \`group:…\`,
 \`role:…\`, \`kind:workload\`, \`kind:human\`, \`issuer:…\`, \`owner:…\`. \`targets\`: a name
