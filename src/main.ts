@@ -11,6 +11,8 @@ import { VERSION } from './main/version.ts';
 
 /** Exit codes: 1 failure, 2 usage, 3 denied by policy, 4 not logged in, 5 approval pending. */
 const USAGE = 2;
+/** How long a command that failed may take to put away what it had opened. */
+const EXIT_MS = 5_000;
 
 const program = new Command('sallyport')
   .description('Layer-7 access gateway: judges every command, masks every result, records it all')
@@ -44,5 +46,7 @@ try {
     process.stderr.write(`sallyport: ${error.message} (${error.code})\n`);
     if (error.code === 'SP_INTERNAL') process.stderr.write(`${String(error.cause)}\n`);
     process.exitCode = 1;
+    // What was half started must not keep the process: a supervisor waits for its end.
+    setTimeout(() => process.exit(), EXIT_MS).unref();
   }
 }

@@ -67,7 +67,8 @@ const hold = z
     terms: requirement.extend({
       waitMs: z.int(),
       validMs: z.int(),
-      also: z.array(requirement).optional(),
+      mode: z.enum(['wait', 'refuse']).optional(),
+      also: z.array(requirement.extend({ rule: text })).optional(),
     }),
     reviews: z.array(
       z.object({

@@ -10,7 +10,7 @@ import { asEpochMs } from '#core/ids.ts';
 import type { PolicyText } from '#core/ports/policy-tools.ts';
 import type { ExplainWorld } from '../explain-world.ts';
 import type { GatewayConfig } from '../gateway.ts';
-import type { CliWorld } from './world.ts';
+import { type CliWorld, repeated } from './world.ts';
 
 interface Flags {
   readonly config?: string;
@@ -25,12 +25,6 @@ const withConfig = (command: Command): Command =>
   command
     .option('-c, --config <file>', 'the configuration ($SALLYPORT_CONFIG, else sallyport.yaml)')
     .option('--json', 'as JSON');
-
-/** An option that may come several times; a list behind one would swallow the arguments. */
-const repeated = (value: string, before: readonly string[] = []): readonly string[] => [
-  ...before,
-  value,
-];
 
 const FILES = 'policy files or directories; those of the configuration when there are none';
 

@@ -9,7 +9,7 @@ import type { TellReading } from '#core/ports/recording-archive.ts';
 import { DirectoryArchive } from '#recording/archive.ts';
 import { postgresRenderer } from '#recording/renderers/postgres.ts';
 import { loadGatewayConfig } from '../load.ts';
-import type { CliWorld } from './world.ts';
+import { type CliWorld, repeated } from './world.ts';
 
 interface Flags {
   readonly config?: string;
@@ -80,6 +80,12 @@ function keyFiles(paths: readonly string[]): string[] {
   );
 }
 
+const ageIdentity = [
+  '--identity <file>',
+  'an age identity, for encrypted recordings; repeatable',
+  repeated,
+] as const;
+
 const withPlaces = (command: Command): Command =>
   command
     .option('-c, --config <file>', 'the configuration that says where recordings are')
@@ -110,7 +116,7 @@ export function addRecordingCommands(program: Command, world: CliWorld): void {
     );
   for (const verb of ['show', 'replay'] as const) {
     withPlaces(noun.command(`${verb} <recording>`).description(describeVerb[verb]))
-      .option('--identity <file...>', 'age identities, for encrypted recordings')
+      .option(...ageIdentity)
       .action(async (recording: string, flags: Flags) => {
         const { replayRecording, showRecording } = await import('#cli/recordings.ts');
         const options = { recording, identityFiles: flags.identity, json: flags.json };
@@ -121,7 +127,7 @@ export function addRecordingCommands(program: Command, world: CliWorld): void {
   addVerify(noun, world);
   withPlaces(noun.command('export <recording>').description('ndjson, sql or raw'))
     .requiredOption('--format <format>', 'ndjson, sql or raw')
-    .option('--identity <file...>', 'age identities, for encrypted recordings')
+    .option(...ageIdentity)
     .action(async (recording: string, flags: Flags & { format: string }) => {
       const { exportRecording } = await import('#cli/recordings.ts');
       const options = {
@@ -143,7 +149,11 @@ function addVerify(noun: Command, world: CliWorld): void {
   withPlaces(
     noun.command('verify <recordings...>').description('prove that nothing was edited or left out'),
   )
-    .option('--keys <path...>', 'public keys: files, or directories of .pub files')
+    .option(
+      '--keys <path>',
+      'public keys: a file, or a directory of .pub files; repeatable',
+      repeated,
+    )
     .action(async (recordings: string[], flags: Flags & { keys?: string[] }) => {
       const { verifyRecordings } = await import('#cli/recordings.ts');
       const publicKeyFiles = keyFiles(flags.keys ?? []);

@@ -37,8 +37,11 @@ export function createWorld(env: Readonly<Record<string, string | undefined>>): 
     configPath() {
       const named = env['SALLYPORT_CONFIG'];
       if (named !== undefined) return named;
-      const places = [join(home, 'sallyport.yaml'), 'sallyport.yaml'];
-      return places.find((path) => existsSync(path)) ?? 'sallyport.yaml';
+      const here = 'sallyport.yaml';
+      const atHome = join(home, here);
+      // A home that is named comes first; the quickstart's own only where there is nothing else.
+      const places = env['SALLYPORT_HOME'] === undefined ? [here, atHome] : [atHome, here];
+      return places.find((path) => existsSync(path)) ?? here;
     },
     client: (flags) =>
       new ApiClient({
@@ -52,6 +55,12 @@ export function createWorld(env: Readonly<Record<string, string | undefined>>): 
     },
   };
 }
+
+/** For options that may be given several times: a list would swallow the argument behind it. */
+export const repeated = (value: string, before: readonly string[] = []): string[] => [
+  ...before,
+  value,
+];
 
 /** A token comes from a file or the environment, never from the command line. */
 function tokenFrom(
