@@ -25,12 +25,16 @@ export class CopyLines implements CopyReader {
   readonly #held: HeldField;
   /** Replacements that are the same for every value, as they are written. */
   readonly #constants = new Map<ColumnPlan, Uint8Array>();
+  /** By byte, 1 for those that may be syntax: the others are passed over. */
+  readonly #signs = new Uint8Array(256);
   /** The first line names the columns. */
   #inHeader: boolean;
   #column = 0;
   /** The next byte stands for itself. */
   #escaped = false;
   #quoted = false;
+  /** The present field has escapes or quotes, so it is not written as it reads. */
+  #dressed = false;
 
   constructor(
     columns: readonly ColumnPlan[],
@@ -48,19 +52,29 @@ export class CopyLines implements CopyReader {
     this.#nullIsPlain = this.#csv || format.nullText === '\\N';
     this.#held = new HeldField(cellBytesMax);
     this.#inHeader = format.header;
+    for (const sign of [this.#delimiter, NEWLINE, this.#quote, this.#escape]) {
+      if (sign >= 0) this.#signs[sign] = 1;
+    }
   }
 
   read(hand: CopyHand, bytes: Uint8Array, start: number, end: number): void {
+    const signs = this.#signs;
     let from = start;
     for (let at = start; at < end; at += 1) {
-      const byte = bytes[at] ?? 0;
       if (this.#escaped) {
         this.#escaped = false;
-      } else if (byte === this.#quote) {
+        continue;
+      }
+      while (at < end && signs[bytes[at] ?? 0] === 0) at += 1;
+      if (at === end) break;
+      const byte = bytes[at] ?? 0;
+      if (byte === this.#quote) {
         // A doubled quote, where the quote is its own escape, closes and opens again.
         this.#quoted = !this.#quoted;
+        this.#dressed = true;
       } else if (byte === this.#escape && (this.#quoted || !this.#csv)) {
         this.#escaped = true;
+        this.#dressed = true;
       } else if (!this.#quoted && (byte === this.#delimiter || byte === NEWLINE)) {
         this.#fieldEnd(hand, bytes, from, at);
         if (byte === NEWLINE) this.#lineEnd();
@@ -91,11 +105,15 @@ export class CopyLines implements CopyReader {
   /** The field's last part is at `[from, to)`; earlier parts are held. */
   #fieldEnd(hand: CopyHand, bytes: Uint8Array, from: number, to: number): void {
     const plan = this.#columns[this.#column];
+    const dressed = this.#dressed;
+    this.#dressed = false;
     if (plan === undefined && (this.#columns.length > 0 || to > from)) throw unsound();
     if (plan === undefined || plan.action === 'pass' || this.#inHeader) return;
     const held = this.#held;
     if (held.isEmpty && to - from <= held.bytesMax) {
-      const masked = this.#masked(plan, bytes.subarray(from, to));
+      const masked = dressed
+        ? this.#masked(plan, bytes.subarray(from, to))
+        : this.#maskedPlain(plan, bytes, from, to);
       if (masked === undefined) return;
       hand.withhold(from, to);
       hand.put(masked);
@@ -109,20 +127,45 @@ export class CopyLines implements CopyReader {
     held.clear();
   }
 
+  /** As {@link CopyLines.#masked} for a field that is written as it reads, where it lies. */
+  #maskedPlain(
+    plan: ColumnPlan,
+    bytes: Uint8Array,
+    from: number,
+    to: number,
+  ): Uint8Array | undefined {
+    if (this.#isNull(bytes, from, to)) return undefined;
+    if (plan.constant !== undefined) return this.#constant(plan, plan.constant);
+    const masked = maskedCell(plan, this.#masks, bytes, from, to);
+    return masked === undefined ? undefined : this.#encode(masked);
+  }
+
   /** What stands in place of a field as it is written, undefined for itself. */
   #masked(plan: ColumnPlan, raw: Uint8Array): Uint8Array | undefined {
-    // NULL stays NULL. In CSV a value that reads like it is quoted, and no value is written as
-    // `\N`; any other word for NULL may be a value: a client could guess one, and see whether it is
-    // there.
-    if (this.#nullIsPlain && equal(raw, this.#nullBytes)) return undefined;
-    if (plan.constant !== undefined) {
-      const known = this.#constants.get(plan) ?? this.#encode(plan.constant);
-      this.#constants.set(plan, known);
-      return known;
-    }
+    if (this.#isNull(raw, 0, raw.length)) return undefined;
+    if (plan.constant !== undefined) return this.#constant(plan, plan.constant);
     const value = this.#decode(raw);
     const masked = maskedCell(plan, this.#masks, value, 0, value.length);
     return masked === undefined ? undefined : this.#encode(masked);
+  }
+
+  /**
+   * NULL stays NULL. In CSV a value that reads like it is quoted, and no value is written as `\N`;
+   * any other word for NULL may be a value: a client could guess one, and see whether it is there.
+   */
+  #isNull(bytes: Uint8Array, from: number, to: number): boolean {
+    const nullBytes = this.#nullBytes;
+    if (!this.#nullIsPlain || to - from !== nullBytes.length) return false;
+    for (let at = from; at < to; at += 1) {
+      if (bytes[at] !== nullBytes[at - from]) return false;
+    }
+    return true;
+  }
+
+  #constant(plan: ColumnPlan, value: Uint8Array | null): Uint8Array {
+    const known = this.#constants.get(plan) ?? this.#encode(value);
+    this.#constants.set(plan, known);
+    return known;
   }
 
   #decode(raw: Uint8Array): Uint8Array {
@@ -188,10 +231,6 @@ function unescapeText(raw: Uint8Array): Uint8Array {
     used += 1;
   }
   return out.subarray(0, used);
-}
-
-function equal(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
 }
 
 function oneByte(text: string): number {

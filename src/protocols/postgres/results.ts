@@ -138,13 +138,18 @@ export function planCopy(
   });
 }
 
-/** Lines have no types: what passes is text to the scanner, and what is masked may become NULL. */
+/**
+ * Lines have no types: the analyser's, where it has seen through the statement; otherwise what
+ * passes is text to the scanner, and what is masked may become NULL.
+ */
 function copyType(parts: PlanParts, column: OutputColumn | undefined, binary: boolean): CellType {
   const [schema = '', table = '', name] = (column?.direct ?? '').split('.');
   const found = parts.catalogue.relation(schema, table)?.columns.find((each) => each.name === name);
   if (found !== undefined) return cellType(found.typeOid);
   const isMasked = column === undefined || column.unknown || column.sources.length > 0;
-  return binary || isMasked ? cellType(0) : cellType(TEXT_OID);
+  if (binary || isMasked) return cellType(0);
+  const isSure = parts.running.statement.facts.analysis === 'complete';
+  return cellType(isSure ? column.typeOid || TEXT_OID : TEXT_OID);
 }
 
 function formatOf(
@@ -248,12 +253,16 @@ export function maskedCell(
     return encodeCell(type, binary, replacement(masks, transform, type, text));
   }
   if (plan.action === 'scan' && masks.content !== undefined) {
-    return scannedCell(plan, masks, masks.content, bytes.subarray(start, end));
+    const { type, binary, hint } = plan;
+    const isText = !binary || type.kind === 'text' || type.kind === 'bytes';
+    if (isText) return masks.content.cell(bytes, start, end, type.kind, hint);
+    return scannedBinary(plan, masks, masks.content, bytes.subarray(start, end));
   }
   return undefined;
 }
 
-function scannedCell(
+/** As {@link maskedCell} for a value whose binary form is not its text. */
+function scannedBinary(
   plan: ColumnPlan,
   masks: MaskSet,
   scanner: ContentScanner,
@@ -261,8 +270,6 @@ function scannedCell(
 ): Uint8Array | null | undefined {
   const { type, binary, hint } = plan;
   const { kind } = type;
-  if (!binary) return scanner.cell(cell, 0, cell.length, kind, hint);
-  if (kind === 'text' || kind === 'bytes') return scanner.cell(cell, 0, cell.length, kind, hint);
   if (kind === 'other') {
     // A hit inside a structure of lengths cannot be cut out of it.
     return scanner.cell(cell, 0, cell.length, 'text', hint) === undefined ? undefined : null;
