@@ -89,6 +89,9 @@ const unbounded: readonly string[] = [
   "DELETE FROM loose WHERE word = 'a'::folded",
   'DELETE FROM loose WHERE part = 1',
   "DELETE FROM loose WHERE lower_word = 'a'",
+  'DELETE FROM deferred WHERE id = 1',
+  'DELETE FROM doubled WHERE id = 1',
+  "DELETE FROM folding WHERE word = 'a'",
 ];
 
 describe('rows that a write can change', () => {
@@ -105,6 +108,12 @@ describe('rows that a write can change', () => {
       CREATE TABLE loose (word text UNIQUE, part int, lower_word text);
       CREATE UNIQUE INDEX ON loose (part) WHERE part > 5;
       CREATE UNIQUE INDEX ON loose (lower(lower_word));
+      CREATE TABLE deferred (id int UNIQUE DEFERRABLE);
+      CREATE TABLE doubled (id int);
+      CREATE UNIQUE INDEX doubled_id ON doubled (id);
+      UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'doubled_id'::regclass;
+      CREATE TABLE folding (word text COLLATE loose);
+      CREATE UNIQUE INDEX ON folding (word COLLATE "C");
     `,
     );
   });

@@ -317,7 +317,14 @@ const drafts: readonly Draft[] = [
   {
     name: 'indexes',
     watches: ['index', ...names],
-    sql: `SELECT i.indrelid, i.indexrelid, i.indisunique, i.indkey,
+    // Unique is what keeps rows apart at any time, as the columns' own equality does: a deferrable
+    // constraint, an index whose making failed, or one of another collation does not.
+    sql: `SELECT i.indrelid, i.indexrelid, i.indisunique AND i.indimmediate AND i.indisvalid
+          AND NOT EXISTS (
+            SELECT FROM unnest(i.indkey::int2[], i.indcollation::oid[]) AS k (num, coll)
+            JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.num
+            WHERE k.coll <> a.attcollation),
+        i.indkey,
         pg_catalog.pg_get_expr(i.indexprs, i.indrelid),
         pg_catalog.pg_get_expr(i.indpred, i.indrelid)
       FROM pg_catalog.pg_index AS i WHERE i.indrelid >= 16384`,

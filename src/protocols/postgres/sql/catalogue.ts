@@ -157,6 +157,7 @@ export interface PolicyInfo {
 
 export interface IndexInfo {
   readonly oid: Oid;
+  /** Whether no two rows have equal values in its columns, at any time. */
   readonly unique: boolean;
   /** Attribute numbers; 0 stands for an expression. */
   readonly columns: readonly number[];
