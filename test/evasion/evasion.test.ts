@@ -18,6 +18,12 @@ it('does not let a sample of evasions through, and lets their look-alikes', asyn
   });
   const sample = quick.filter((_, index) => index % share === 0);
   assert.ok(sample.length >= 50, 'the sample is too small to show anything');
-  const options = { version: 18, only: undefined, direct: false, list: false } as const;
+  const options = {
+    version: 18,
+    only: undefined,
+    direct: false,
+    explain: false,
+    list: false,
+  } as const;
   assert.ok(await runCollection({ name, cases: sample, schema }, options));
 });

@@ -36,7 +36,9 @@ export async function play(one: Case, scratch: Scratch, door: Door): Promise<Pla
     one.victim === true
       ? await login(server, database, { application_name: 'ev_victim' })
       : undefined;
-  const client = await login(door, database, one.startup ?? {});
+  // Nobody waits for a person here. The server takes it for a setting of no meaning.
+  const startup = { 'sallyport.hold': 'refuse', ...one.startup };
+  const client = await login(door, database, startup);
   const turnedAway = client.closed;
   const waitMs = one.ms ?? answerMsMax;
   await converse(one.pre ?? [], { client, scratch, waitMs });
@@ -76,7 +78,7 @@ function login(
 }
 
 /** The messages, with names of this run in place of the corpus's own. */
-async function filledIn(one: Case, scratch: Scratch): Promise<readonly Frame[]> {
+export async function filledIn(one: Case, scratch: Scratch): Promise<readonly Frame[]> {
   const database = await scratch.database();
   const frames = framesOf(one);
   const oid =

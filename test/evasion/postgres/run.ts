@@ -1,11 +1,12 @@
 /** Runs a collection of cases and reports: counts, and every failure with what came. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { startGateway } from '../../support/gateway.ts';
+import { startGateway, type TestGateway } from '../../support/gateway.ts';
 import type { PostgresVersion } from '../../support/postgres.ts';
 import { errorsIn } from './answers.ts';
 import { CanaryFinder } from './canaries.ts';
 import type { Case } from './cases.ts';
+import { explainCases } from './explain.ts';
 import { judge, type Judgement, reasonsOf, toldOf } from './judge.ts';
 import { type Door, play, type Played } from './play.ts';
 import { Scratch } from './scratch.ts';
@@ -21,6 +22,8 @@ export interface RunOptions {
   /** Over id, technique and intent. */
   readonly only: RegExp | undefined;
   readonly direct: boolean;
+  /** Ask what would be decided, and play nothing. */
+  readonly explain: boolean;
   /** Print what came of every case. */
   readonly list: boolean;
 }
@@ -36,11 +39,12 @@ const target = 'scratch';
 export async function runCollection(collection: Collection, options: RunOptions): Promise<boolean> {
   const chosen = collection.cases.filter((one) => fits(one, options));
   const scratch = await Scratch.start(options.version, collection.schema);
+  const title = `${collection.name}, PostgreSQL ${options.version}`;
   try {
+    if (options.explain) return await explainAll(title, chosen, scratch);
     const results = options.direct
       ? await playDirectly(chosen, scratch)
       : await playThrough(chosen, scratch);
-    const title = `${collection.name}, PostgreSQL ${options.version}`;
     if (options.list) for (const result of results) console.log(lineOf(result));
     return report(options.direct ? `${title}, without the gateway` : title, results);
   } finally {
@@ -53,17 +57,22 @@ function fits(one: Case, { version, only }: RunOptions): boolean {
   return only === undefined || only.test(`${one.id} ${one.technique} ${one.intent}`);
 }
 
-async function playThrough(cases: readonly Case[], scratch: Scratch): Promise<readonly Result[]> {
+/** A gateway before the server, with the policy that ships for an analyst. */
+function gatewayFor(scratch: Scratch): Promise<TestGateway> {
   const { host, port } = scratch.server;
-  const policy = fileURLToPath(new URL('../policies/postgres.yaml', import.meta.url));
-  const gateway = await startGateway({
+  const policy = fileURLToPath(new URL('../../../policies/analyst.yaml', import.meta.url));
+  return startGateway({
     targets: [{ name: target, host, port, accounts: ['postgres'] }],
     bind: target,
     policies: { 'policy.yaml': readFileSync(policy, 'utf8') },
   });
-  const finder = new CanaryFinder(await scratch.canaries());
+}
+
+async function playThrough(cases: readonly Case[], scratch: Scratch): Promise<readonly Result[]> {
+  const gateway = await gatewayFor(scratch);
   const results: Result[] = [];
   try {
+    const finder = new CanaryFinder(await scratch.canaries());
     for (const one of cases) {
       const direct = one.must === 'allow' ? await play(one, scratch, directly(scratch)) : undefined;
       // A job for each, so that no case meets the bounds of another's.
@@ -75,6 +84,36 @@ async function playThrough(cases: readonly Case[], scratch: Scratch): Promise<re
     await gateway.stop();
   }
   return results;
+}
+
+/** Only asks what would be decided. */
+async function explainAll(
+  title: string,
+  cases: readonly Case[],
+  scratch: Scratch,
+): Promise<boolean> {
+  const gateway = await gatewayFor(scratch);
+  try {
+    const answers = await explainCases(cases, scratch, gateway);
+    console.log(`\n${title}, explained`);
+    for (const must of ['block', 'mask', 'allow'] as const) {
+      const mine = answers.filter(({ one }) => one.must === must);
+      const passed = mine.filter(({ good }) => good).length;
+      const how = counts(mine.map(({ verdict }) => verdict));
+      console.log(`  must ${must.padEnd(5)} ${passed} of ${mine.length}   ${how}`);
+    }
+    const failed = answers.filter(({ good }) => !good);
+    for (const { one, verdict, why } of failed) {
+      const sent = JSON.stringify(one.input).slice(0, 300);
+      console.log(
+        `  ${one.tier} ${one.id} must ${one.must}: ${verdict} ${one.technique}\n    ${sent}`,
+      );
+      console.log(`    ${why.slice(0, 600)}`);
+    }
+    return answers.length > 0 && failed.every(({ one }) => one.tier === 'ambiguous');
+  } finally {
+    await gateway.stop();
+  }
 }
 
 const directly = (scratch: Scratch): Door => ({ port: scratch.server.port, password: '' });

@@ -15,6 +15,7 @@ import type {
 import { queryRowsMax, rowsMax, unbounded } from './bounds.ts';
 import { castTo } from './calls.ts';
 import type { Relation } from './catalogue.ts';
+import { plainlyFails } from './constraints.ts';
 import { plainTruth } from './fold.ts';
 import { fromClause, rowItem } from './from.ts';
 import { tableColumns, viewColumns } from './labels.ts';
@@ -53,6 +54,8 @@ interface Target {
 interface Writing {
   readonly target: Target;
   readonly assigned: Assigned;
+  /** Whether what is written are new rows: then nothing in them stays where it was. */
+  readonly fresh?: boolean;
 }
 
 /** A statement in WITH, in a rule or in a function: a query, or a write. */
@@ -93,7 +96,8 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
   const scope = node.withClause === undefined ? outer : withClause(walk, node.withClause, outer);
   const target = targetOf(walk, node.relation);
   const names = insertedNames(walk, node, target);
-  const writing: Writing = { target, assigned: new Map() };
+  const assigned: Assigned = new Map();
+  const writing: Writing = { target, assigned, fresh: true };
   const source = node.selectStmt;
   if (source !== undefined) {
     const columns =
@@ -128,7 +132,7 @@ function insert(walk: Walk, node: InsertStmt, outer: Scope): readonly Column[] |
     const condition = conflict.infer?.whereClause;
     if (condition !== undefined) walk.entries.expression(walk, condition, inside);
     if (conflict.action === 'ONCONFLICT_UPDATE') {
-      setColumns(walk, conflict.targetList ?? [], writing, inside);
+      setColumns(walk, conflict.targetList ?? [], { target, assigned }, inside);
       filter(walk, conflict.whereClause, inside);
       const given = source !== undefined && 'SelectStmt' in source ? source.SelectStmt : undefined;
       done(walk, target, {
@@ -250,7 +254,8 @@ function merge(walk: Walk, node: MergeStmt, outer: Scope): readonly Column[] | u
       const names =
         columns.length > 0 ? columns : (target.relation?.columns.map((c) => c.name) ?? []);
       for (const [at, value] of (values ?? []).entries()) {
-        assign(walk, writing, names[at] ?? '?', walk.entries.expression(walk, value, inside));
+        const given = walk.entries.expression(walk, value, inside);
+        assign(walk, { ...writing, fresh: true }, names[at] ?? '?', given);
       }
       done(walk, target, {
         event: 'insert',
@@ -337,6 +342,10 @@ function setColumns(walk: Walk, nodes: readonly Node[], writing: Writing, scope:
     const { name = '', val, indirection = [] } = node.ResTarget;
     for (const step of indirection) subscript(walk, step, scope);
     if (val === undefined) continue;
+    const { relation, item } = writing.target;
+    if (relation !== undefined && plainlyFails(walk, relation, name, val)) {
+      for (const one of item.columns) walk.facts.use({ ...one.value, unknown: false }, 'compute');
+    }
     let value = walk.entries.expression(walk, val, scope);
     if ('MultiAssignRef' in val) {
       const at = (val.MultiAssignRef.colno ?? 1) - 1;
@@ -356,14 +365,15 @@ function subscript(walk: Walk, step: Node, scope: Scope): void {
 }
 
 /** Gives a column a value: what it carries is copied there. */
-function assign(walk: Walk, { target, assigned }: Writing, name: string, value: Value): void {
+function assign(walk: Walk, writing: Writing, name: string, value: Value): void {
+  const { target, assigned, fresh = false } = writing;
   const column = target.item.columns.find((one) => one.name === name);
   if (column === undefined && target.relation !== undefined) {
     walk.facts.partial(`column ${name} of ${target.relation.name} is not known`);
   }
   const label = column?.value ?? unknownValue;
   // A masked column that is given its own value, or that of the same mask, hides it as before.
-  const kept = value.direct !== undefined && value.direct === label.direct;
+  const kept = !fresh && value.direct !== undefined && value.direct === label.direct;
   if (!kept) walk.facts.use(value, 'copy');
   walk.facts.use({ ...label, unknown: false }, 'write');
   checkAssignment(walk, value, label.type);
