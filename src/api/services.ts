@@ -9,7 +9,7 @@ import type { Identity } from '#core/identity.ts';
 import type { CredentialId, EpochMs, HoldId, LockId } from '#core/ids.ts';
 import type { EventReader } from '#core/ports/events.ts';
 import type { ExchangeAnswer, ExchangeRefusal } from '#core/ports/exchange.ts';
-import type { HoldRecord } from '#core/ports/holds.ts';
+import type { HoldOpinion, HoldRecord } from '#core/ports/holds.ts';
 import type { Lock, LockKind, LockSubject } from '#core/ports/locks.ts';
 import type { RecordingArchive } from '#core/ports/recording-archive.ts';
 import type { Secret } from '#core/secret.ts';
@@ -39,12 +39,7 @@ export interface ApiServices {
     list(): readonly HoldRecord[];
     recent(count: number): Promise<readonly HoldRecord[]>;
     show(id: HoldId): Promise<HoldRecord>;
-    review(
-      id: HoldId,
-      reviewer: Identity,
-      decision: 'approve' | 'deny',
-      reason: string,
-    ): Promise<HoldRecord>;
+    review(id: HoldId, reviewer: Identity, opinion: HoldOpinion): Promise<HoldRecord>;
   };
   readonly locks: {
     check(subject: LockSubject): { readonly id: string } | undefined;

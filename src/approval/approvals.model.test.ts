@@ -167,7 +167,7 @@ class History {
         const reviewer = people[step.who];
         if (hold === undefined || reviewer === undefined) return;
         const decision = step.approve ? 'approve' : 'deny';
-        this.#desk.review(hold.id, reviewer, decision, '').catch(() => {});
+        this.#desk.review(hold.id, reviewer, { decision, reason: '' }).catch(() => {});
         return;
       }
       case 'leave':

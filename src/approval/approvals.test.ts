@@ -116,7 +116,7 @@ test('a held command runs once a reviewer approved it', async () => {
   assert.equal(notice?.waitMs, 600_000);
   const id = idOf(notice);
   assert.equal(notice?.howToApprove, `sallyport approvals approve ${id}`);
-  await desk.approvals.review(id, ann, 'approve', 'ticket 8812');
+  await desk.approvals.review(id, ann, { decision: 'approve', reason: 'ticket 8812' });
   const answer = await result;
   assert.ok(answer.outcome === 'approved');
   assert.deepEqual(answer.reviewers, ['okta/ann']);
@@ -130,7 +130,7 @@ test('a held command runs once a reviewer approved it', async () => {
 test('denial, time-out and cancellation are three different errors', async () => {
   const denied = new Desk();
   const first = await denied.send();
-  await denied.approvals.review(idOf(first.notice), ann, 'deny', 'no');
+  await denied.approvals.review(idOf(first.notice), ann, { decision: 'deny', reason: 'no' });
   assert.equal(codeOf(await first.result), 'SP_HOLD_DENIED');
 
   const late = new Desk();
@@ -138,7 +138,7 @@ test('denial, time-out and cancellation are three different errors', async () =>
   late.clock.advance(600_000);
   assert.equal(codeOf(await second.result), 'SP_HOLD_TIMEOUT');
   await rejects(
-    late.approvals.review(idOf(second.notice), ann, 'approve', ''),
+    late.approvals.review(idOf(second.notice), ann, { decision: 'approve', reason: '' }),
     'SP_CONFLICT',
     'timeout',
   );
@@ -165,14 +165,18 @@ test('nobody approves their own command, that of their job, or what is done for 
     [person('okta/cat', { onBehalfOf: ann.id }), 'for another'],
   ] as const;
   for (const [reviewer, why] of tries) {
-    await rejects(desk.approvals.review(id, reviewer, 'approve', ''), 'SP_FORBIDDEN', why);
+    await rejects(
+      desk.approvals.review(id, reviewer, { decision: 'approve', reason: '' }),
+      'SP_FORBIDDEN',
+      why,
+    );
   }
   assert.equal(desk.types().filter((type) => type === 'alarm.raised').length, tries.length);
   assert.equal((await desk.approvals.show(id)).state, 'pending');
 
   const human = await desk.send(heldCommand('DELETE FROM u', { identity: ann }));
   await rejects(
-    desk.approvals.review(idOf(human.notice), ann, 'approve', ''),
+    desk.approvals.review(idOf(human.notice), ann, { decision: 'approve', reason: '' }),
     'SP_FORBIDDEN',
     'own',
   );
@@ -182,7 +186,11 @@ test('a group that owns a job reviews nothing of it', async () => {
   for (const owner of ['dba', 'group:dba']) {
     const desk = new Desk();
     const { notice } = await desk.send(heldCommand('x', { identity: { ...job, owner } }));
-    await rejects(desk.approvals.review(idOf(notice), ann, 'approve', ''), 'SP_FORBIDDEN', 'own');
+    await rejects(
+      desk.approvals.review(idOf(notice), ann, { decision: 'approve', reason: '' }),
+      'SP_FORBIDDEN',
+      'own',
+    );
   }
 });
 
@@ -191,11 +199,47 @@ test('approvals count distinct people, once each, whatever their groups', async 
   const terms = { reviewers: ['group:dba', 'role:reviewer', 'identity:okta/ann'], approvals: 2 };
   const { notice, result } = await desk.send(heldCommand('x'), holdVerdict(terms));
   const id = idOf(notice);
-  await desk.approvals.review(id, ann, 'approve', '');
-  await rejects(desk.approvals.review(id, ann, 'approve', ''), 'SP_CONFLICT');
+  await desk.approvals.review(id, ann, { decision: 'approve', reason: '' });
+  await rejects(desk.approvals.review(id, ann, { decision: 'approve', reason: '' }), 'SP_CONFLICT');
   assert.equal((await desk.approvals.show(id)).state, 'pending');
-  await desk.approvals.review(id, bob, 'approve', '');
+  await desk.approvals.review(id, bob, { decision: 'approve', reason: '' });
   assert.equal(codeOf(await result), 'approved');
+});
+
+test('a mask is lifted when everybody who approved would lift it, and the rule lets them', async () => {
+  const desk = new Desk();
+  const terms = { approvals: 2, mayLift: ['ssn', 'card'] };
+  const given = async (...lifts: readonly (readonly string[])[]): Promise<readonly string[]> => {
+    const { notice, result } = await desk.send(heldCommand('x'), holdVerdict(terms));
+    for (const [index, lift] of lifts.entries()) {
+      const opinion = { decision: 'approve', reason: '', lift } as const;
+      await desk.approvals.review(idOf(notice), index === 0 ? ann : bob, opinion);
+    }
+    const answer = await result;
+    return answer.outcome === 'approved' ? answer.lifted : [answer.refusal.code];
+  };
+  assert.deepEqual(await given([], []), []);
+  assert.deepEqual(await given(['ssn'], ['ssn', 'card']), ['ssn']);
+  assert.deepEqual(await given(['ssn', 'card'], []), [], 'one of them would not');
+  assert.deepEqual(await given(['card', 'card'], ['card', 'ssn']), ['card']);
+  const told = desk.events.drafts.filter(({ type }) => type === 'hold.reviewed');
+  assert.deepEqual(told.at(-1)?.data['lift'], ['card', 'ssn']);
+});
+
+test('a mask that no rule names is not lifted, nor by a denial', async () => {
+  const desk = new Desk();
+  const lift = ['ssn'];
+  const { notice } = await desk.send(heldCommand('x'), holdVerdict({ mayLift: ['card'] }));
+  const id = idOf(notice);
+  const other = desk.approvals.review(id, ann, { decision: 'approve', reason: '', lift });
+  await rejects(other, 'SP_BAD_REQUEST', "'ssn'");
+  const denial = desk.approvals.review(id, ann, { decision: 'deny', reason: '', lift: ['card'] });
+  await rejects(denial, 'SP_BAD_REQUEST', 'denial');
+  const none = await desk.send(heldCommand('y'));
+  const plain = idOf(none.notice);
+  const any = desk.approvals.review(plain, ann, { decision: 'approve', reason: '', lift });
+  await rejects(any, 'SP_BAD_REQUEST');
+  assert.equal((await desk.approvals.show(id)).state, 'pending');
 });
 
 test('one denial ends it, after other approvals and by one who approved before', async () => {
@@ -203,8 +247,8 @@ test('one denial ends it, after other approvals and by one who approved before',
     const desk = new Desk();
     const { notice, result } = await desk.send(heldCommand('x'), holdVerdict({ approvals: 2 }));
     const id = idOf(notice);
-    await desk.approvals.review(id, ann, 'approve', '');
-    await desk.approvals.review(id, denier, 'deny', '');
+    await desk.approvals.review(id, ann, { decision: 'approve', reason: '' });
+    await desk.approvals.review(id, denier, { decision: 'deny', reason: '' });
     assert.equal(codeOf(await result), 'SP_HOLD_DENIED');
   }
 });
@@ -214,10 +258,13 @@ test('every rule that holds a command gets its own reviewers', async () => {
   const also = [{ rule: 'privacy', reviewers: ['group:privacy'], approvals: 1 }];
   const { notice, result } = await desk.send(heldCommand('x'), holdVerdict({ also }));
   const id = idOf(notice);
-  await desk.approvals.review(id, ann, 'approve', '');
-  await desk.approvals.review(id, bob, 'approve', '');
+  await desk.approvals.review(id, ann, { decision: 'approve', reason: '' });
+  await desk.approvals.review(id, bob, { decision: 'approve', reason: '' });
   assert.equal((await desk.approvals.show(id)).state, 'pending');
-  await desk.approvals.review(id, person('okta/pia', { groups: ['privacy'] }), 'approve', '');
+  await desk.approvals.review(id, person('okta/pia', { groups: ['privacy'] }), {
+    decision: 'approve',
+    reason: '',
+  });
   assert.equal(codeOf(await result), 'approved');
 });
 
@@ -233,7 +280,7 @@ test('a command that does not wait gets an id, and runs when it is sent again', 
   // Joins the pending one.
   const again = await (await desk.send(refuseMode())).result;
   assert.ok(again.outcome === 'refused' && again.refusal.hold === id);
-  await desk.approvals.review(id, ann, 'approve', '');
+  await desk.approvals.review(id, ann, { decision: 'approve', reason: '' });
   assert.equal(await desk.refusalOf(refuseMode()), 'approved');
   // Spent: the next one needs its own.
   const third = await (await desk.send(refuseMode())).result;
@@ -272,7 +319,7 @@ test('an approval is only for exactly that command, requester and place', async 
     await desk.refusalOf(sent);
     const [hold] = desk.approvals.list();
     assert.ok(hold !== undefined);
-    await desk.approvals.review(hold.id, ann, 'approve', '');
+    await desk.approvals.review(hold.id, ann, { decision: 'approve', reason: '' });
     assert.equal(await desk.refusalOf(other), 'SP_HOLD_PENDING');
     assert.equal(await desk.refusalOf(sent), 'approved');
   }
@@ -283,7 +330,7 @@ test('an approval under other requirements is not good for a stricter rule', asy
   await desk.refusalOf(refuseMode());
   const [hold] = desk.approvals.list();
   assert.ok(hold !== undefined);
-  await desk.approvals.review(hold.id, ann, 'approve', '');
+  await desk.approvals.review(hold.id, ann, { decision: 'approve', reason: '' });
   const stricter = [
     holdVerdict({ approvals: 2 }),
     holdVerdict({ reviewers: ['group:security'] }),
@@ -301,7 +348,7 @@ test('an approval dies at the time that was told', async () => {
   const [hold] = desk.approvals.list();
   assert.ok(hold !== undefined);
   desk.clock.advance(60_000);
-  const approved = await desk.approvals.review(hold.id, ann, 'approve', '');
+  const approved = await desk.approvals.review(hold.id, ann, { decision: 'approve', reason: '' });
   assert.equal(approved.validUntil, desk.clock.now() + 900_000);
   desk.clock.advance(900_000);
   assert.equal(await desk.refusalOf(refuseMode()), 'SP_HOLD_PENDING');
@@ -314,9 +361,12 @@ test('a lock beats an approval', async () => {
   const [hold] = desk.approvals.list();
   assert.ok(hold !== undefined);
   desk.locked = true;
-  await rejects(desk.approvals.review(hold.id, ann, 'approve', ''), 'SP_LOCKED');
+  await rejects(
+    desk.approvals.review(hold.id, ann, { decision: 'approve', reason: '' }),
+    'SP_LOCKED',
+  );
   desk.locked = false;
-  await desk.approvals.review(hold.id, ann, 'approve', '');
+  await desk.approvals.review(hold.id, ann, { decision: 'approve', reason: '' });
   desk.locked = true;
   assert.equal(await desk.refusalOf(refuseMode()), 'SP_LOCKED');
   assert.equal(await desk.refusalOf(heldCommand('y')), 'SP_LOCKED');
@@ -327,11 +377,11 @@ test('two equal commands that wait need two approvals', async () => {
   const one = await desk.send();
   const two = await desk.send();
   assert.notEqual(idOf(one.notice), idOf(two.notice));
-  await desk.approvals.review(idOf(two.notice), ann, 'approve', '');
+  await desk.approvals.review(idOf(two.notice), ann, { decision: 'approve', reason: '' });
   assert.equal(codeOf(await two.result), 'approved');
   await turn();
   assert.equal((await desk.approvals.show(idOf(one.notice))).state, 'pending');
-  await desk.approvals.review(idOf(one.notice), ann, 'approve', '');
+  await desk.approvals.review(idOf(one.notice), ann, { decision: 'approve', reason: '' });
   assert.equal(codeOf(await one.result), 'approved');
 });
 
@@ -347,7 +397,7 @@ test('a command that waits joins the hold of one that did not, alone', async () 
   // The one who joined leaves; the hold is still there for the one who comes back.
   joined.leave();
   assert.equal(codeOf(await joined.result), 'SP_HOLD_CANCELLED');
-  await desk.approvals.review(hold.id, ann, 'approve', '');
+  await desk.approvals.review(hold.id, ann, { decision: 'approve', reason: '' });
   assert.equal(await desk.refusalOf(refuseMode()), 'approved');
 });
 
@@ -396,7 +446,7 @@ test('a parameter that changed after it was shown does not run', async () => {
   const sent: Command = { ...heldCommand('x'), parameters: [{ type: '', format: 'text', bytes }] };
   const { notice, result } = await desk.send(sent);
   bytes[3] = 0x32;
-  await desk.approvals.review(idOf(notice), ann, 'approve', '');
+  await desk.approvals.review(idOf(notice), ann, { decision: 'approve', reason: '' });
   assert.equal(codeOf(await result), 'SP_INTERNAL');
 });
 
@@ -413,13 +463,19 @@ test('a store or an event log that fails refuses, and nothing waits for ever', a
 
   const { notice, result } = await desk.send();
   desk.events.broken = true;
-  await rejects(desk.approvals.review(idOf(notice), ann, 'approve', ''), 'SP_STORE');
+  await rejects(
+    desk.approvals.review(idOf(notice), ann, { decision: 'approve', reason: '' }),
+    'SP_STORE',
+  );
   assert.equal(codeOf(await result), 'SP_STORE');
   desk.events.broken = false;
 
   const second = await desk.send();
   desk.store.broken = true;
-  await rejects(desk.approvals.review(idOf(second.notice), ann, 'approve', ''), 'SP_STORE');
+  await rejects(
+    desk.approvals.review(idOf(second.notice), ann, { decision: 'approve', reason: '' }),
+    'SP_STORE',
+  );
   desk.clock.advance(600_000);
   assert.equal(codeOf(await second.result), 'SP_STORE');
   desk.store.broken = false;
@@ -451,13 +507,13 @@ test('after a restart only what did not wait goes on', async () => {
   await desk.refusalOf(refuseMode('pending'));
   const holds = new Map(desk.approvals.list().map((hold) => [hold.command.text, hold]));
   const idOfText = (text: string): HoldId => holds.get(text)?.id ?? idOf(undefined);
-  await desk.approvals.review(idOfText('approved'), ann, 'approve', '');
+  await desk.approvals.review(idOfText('approved'), ann, { decision: 'approve', reason: '' });
   desk.approvals.stop();
   desk.approvals = desk.open();
   await desk.approvals.start();
   assert.equal(desk.store.holds.get(idOf(waiting.notice))?.state, 'cancelled');
   assert.equal(await desk.refusalOf(refuseMode('approved')), 'approved');
-  await desk.approvals.review(idOfText('pending'), bob, 'approve', '');
+  await desk.approvals.review(idOfText('pending'), bob, { decision: 'approve', reason: '' });
   desk.clock.advance(900_000);
   await turn();
   assert.equal(desk.store.holds.get(idOfText('pending'))?.state, 'expired');
@@ -468,7 +524,7 @@ test('two processes spend one approval once', async () => {
   await desk.refusalOf(refuseMode());
   const [hold] = desk.approvals.list();
   assert.ok(hold !== undefined);
-  await desk.approvals.review(hold.id, ann, 'approve', '');
+  await desk.approvals.review(hold.id, ann, { decision: 'approve', reason: '' });
   const other = new Desk({ store: desk.store });
   await other.approvals.start();
   desk.store.slow = true;
@@ -483,7 +539,7 @@ test('two processes spend one approval once', async () => {
 test('events hold no part of the command', async () => {
   const desk = new Desk();
   const { notice, result } = await desk.send(heldCommand("DELETE FROM t WHERE x = 'canary'"));
-  await desk.approvals.review(idOf(notice), ann, 'deny', '');
+  await desk.approvals.review(idOf(notice), ann, { decision: 'deny', reason: '' });
   const answer = await result;
   assert.doesNotMatch(JSON.stringify([desk.events.drafts, answer]), /canary/);
 });

@@ -14,7 +14,7 @@ import { GatewayError, toGatewayError } from '#core/errors.ts';
 import { type ApprovalId, asEpochMs, type HoldId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import { type Limits, policyLimits } from '#core/limits.ts';
-import type { HeldCommand, HoldRecord, HoldReview } from '#core/ports/holds.ts';
+import type { HeldCommand, HoldOpinion, HoldRecord, HoldReview } from '#core/ports/holds.ts';
 import type { LockSubject } from '#core/ports/locks.ts';
 import type { HoldNotice } from '#core/protocol.ts';
 import { newId, type Random } from '#core/random.ts';
@@ -95,12 +95,8 @@ export class Approvals {
    * @throws GatewayError `SP_NOT_FOUND`; `SP_FORBIDDEN` with the reason; `SP_CONFLICT` when it is
    * over, or this person said so before; `SP_LOCKED`; `SP_BAD_REQUEST`; `SP_STORE`.
    */
-  async review(
-    id: HoldId,
-    reviewer: Identity,
-    decision: 'approve' | 'deny',
-    reason: string,
-  ): Promise<HoldRecord> {
+  async review(id: HoldId, reviewer: Identity, opinion: HoldOpinion): Promise<HoldRecord> {
+    const { decision, reason, lift = [] } = opinion;
     if (reason.length > policyLimits.reviewReasonCharsMax) {
       throw new GatewayError('SP_BAD_REQUEST', { detail: 'the reason is too long' });
     }
@@ -118,8 +114,18 @@ export class Approvals {
     if (decision === 'approve' && this.#isLocked(live.hold.command)) {
       throw new GatewayError('SP_LOCKED');
     }
+    const fault = liftFault(live.hold, decision, lift);
+    if (fault !== undefined) throw new GatewayError('SP_BAD_REQUEST', { detail: fault });
     const { id: person, displayName } = reviewer;
-    const review: HoldReview = { reviewer: person, displayName, decision, reason, at: now, meets };
+    const review: HoldReview = {
+      reviewer: person,
+      displayName,
+      decision,
+      reason,
+      at: now,
+      meets,
+      ...(lift.length > 0 ? { lift: [...new Set(lift)] } : {}),
+    };
     const approval: ApprovalId = newId(now, this.#parts.random);
     const next = await this.#holds.change(live, { kind: 'review', review, approval });
     if (next !== undefined) return next;
@@ -295,4 +301,16 @@ export class Approvals {
   #digest(command: Command): string {
     return this.#parts.sha256Hex(digestInput(command));
   }
+}
+
+/** A mask is lifted by an approval, and only where a rule that holds the command lets it be. */
+function liftFault(
+  { terms }: HoldRecord,
+  decision: HoldOpinion['decision'],
+  lift: readonly string[],
+): string | undefined {
+  if (lift.length === 0) return undefined;
+  if (decision === 'deny') return 'a denial lifts no mask';
+  const other = lift.find((id) => !terms.mayLift?.includes(id));
+  return other === undefined ? undefined : `no rule lets an approval lift the mask '${other}'`;
 }

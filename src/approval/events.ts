@@ -24,6 +24,7 @@ export function openedEvent(hold: HoldRecord): EventDraft {
       digest: hold.digest,
       reviewers: requirements.flatMap(({ reviewers }) => reviewers),
       approvals: needed(hold),
+      ...(hold.terms.mayLift === undefined ? {} : { mayLift: hold.terms.mayLift }),
       expiresAt: hold.expiresAt,
     },
   };
@@ -40,6 +41,7 @@ export function reviewedEvent(hold: HoldRecord, review: HoldReview): EventDraft 
       approvals: approvalsGiven(hold).reduce((sum, count) => sum + count, 0),
       needed: needed(hold),
       comment: review.reason,
+      ...(review.lift === undefined ? {} : { lift: review.lift }),
     },
   };
 }

@@ -31,6 +31,17 @@ export function approvalsGiven(hold: HoldRecord): readonly number[] {
   });
 }
 
+/**
+ * The masks that an approval lifts: those that everybody who approved would lift, so that nobody's
+ * approval shows more than that person meant it to.
+ */
+export function liftedMasks(hold: HoldRecord): readonly string[] {
+  const approvals = hold.reviews.filter(({ decision }) => decision === 'approve');
+  return (hold.terms.mayLift ?? []).filter(
+    (id) => approvals.length > 0 && approvals.every(({ lift }) => lift?.includes(id)),
+  );
+}
+
 /** The next revision, or undefined when the action is not possible now. */
 export function step(hold: HoldRecord, action: HoldAction, now: EpochMs): HoldRecord | undefined {
   switch (action.kind) {

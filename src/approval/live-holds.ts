@@ -11,7 +11,7 @@ import type { HoldRecord, HoldStore } from '#core/ports/holds.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { overRefusal, refusal } from './answers.ts';
 import { closedEvent, openedEvent, reviewedEvent } from './events.ts';
-import { type HoldAction, isFinal, step } from './hold.ts';
+import { type HoldAction, isFinal, liftedMasks, step } from './hold.ts';
 
 /** What became of a request. */
 export type ApprovalResult =
@@ -21,6 +21,8 @@ export type ApprovalResult =
       readonly hold: HoldId;
       /** Identity ids of those who approved. */
       readonly reviewers: readonly string[];
+      /** Ids of masks that all of them would lift for this command. */
+      readonly lifted: readonly string[];
     }
   | { readonly outcome: 'refused'; readonly refusal: Refusal };
 
@@ -204,7 +206,8 @@ export class LiveHolds {
     if (hold.state === 'spent' && hold.approval !== undefined) {
       const reviewers = hold.reviews.map(({ reviewer }) => reviewer);
       const { id, approval } = hold;
-      claimant?.settle({ outcome: 'approved', approval, hold: id, reviewers });
+      const lifted = liftedMasks(hold);
+      claimant?.settle({ outcome: 'approved', approval, hold: id, reviewers, lifted });
     } else {
       claimant?.settle({ outcome: 'refused', refusal: overRefusal(hold) });
     }

@@ -17,8 +17,9 @@ const hold = {
     reviewers: ['group:dba'],
     approvals: 2,
     also: [{ reviewers: ['group:x'], approvals: 1 }],
+    mayLift: ['ssn'],
   },
-  reviews: [],
+  reviews: [{ decision: 'approve', reviewer: 'okta/pia', at: 0, reason: 'ok', lift: ['ssn'] }],
   command: {
     text: `DELETE FROM t -- \u001b[2K\u202egnihton${' '.repeat(200)}\n; DROP TABLE u`,
     parameters: [
@@ -98,13 +99,18 @@ test('show prints everything, and nothing in it can move the cursor', async () =
   assert.ok(text.includes('; DROP TABLE u'));
   assert.ok(text.includes('2 of group:dba') && text.includes('1 of group:x'));
   assert.ok(text.includes('$2 = \\x00ff') && text.includes('$3 = NULL'));
+  assert.match(text, /may lift +ssn\n/);
+  assert.match(text, /approve by okta\/pia \S+ lifting ssn ok/);
   assert.ok(text.includes('env=prod') && text.includes('okta/ann'));
   assert.equal(printable(text), text);
 });
 
 test('a review names the digest of what was shown', async () => {
   const { lines, context } = output();
-  assert.equal(await reviewApproval(context, hold.id, 'approve', 'ticket 8812'), 0);
+  assert.equal(
+    await reviewApproval(context, hold.id, { decision: 'approve', reason: 'ticket 8812' }),
+    0,
+  );
   assert.deepEqual(
     seen.slice(-2).map(({ request }) => request),
     [`GET /v1/holds/${hold.id}`, `POST /v1/holds/${hold.id}/approve`],
@@ -112,12 +118,14 @@ test('a review names the digest of what was shown', async () => {
   const body: unknown = JSON.parse(seen.at(-1)?.body ?? '');
   assert.deepEqual(body, { reason: 'ticket 8812', digest: hold.digest });
   assert.equal(lines.at(-1), 'approved; valid until 2026-11-22T13:00:00.000Z');
+  await reviewApproval(context, hold.id, { decision: 'approve', reason: '', lift: ['ssn'] });
+  assert.match(seen.at(-1)?.body ?? '', /"lift":\["ssn"\]/);
 });
 
 test('refusals, missing logins and bad ids have exit codes of their own', async () => {
   status = 403;
   const refused = output();
-  assert.equal(await reviewApproval(refused.context, hold.id, 'deny', ''), 1);
+  assert.equal(await reviewApproval(refused.context, hold.id, { decision: 'deny', reason: '' }), 1);
   assert.deepEqual(refused.lines, ['not allowed: nobody reviews their own']);
   status = 401;
   assert.equal(await listApprovals(output().context), 4);

@@ -5,6 +5,7 @@
  *
  * Exit codes: 0 done, 1 refused or failed, 2 not an id, 4 not logged in.
  */
+import type { HoldOpinion } from '#core/ports/holds.ts';
 import { printable, printableLine } from '#core/printable.ts';
 import { type ApiClient, command } from './api-client.ts';
 import { CommandFailure, type TextOutput } from './output.ts';
@@ -43,14 +44,18 @@ export function showApproval(context: ApprovalsContext, id: string): Promise<num
 export function reviewApproval(
   context: ApprovalsContext,
   id: string,
-  decision: 'approve' | 'deny',
-  reason: string,
+  opinion: HoldOpinion,
 ): Promise<number> {
+  const { decision, reason, lift = [] } = opinion;
   return command(context.output, async () => {
     const path = holdPath(id);
     const shown = await context.client.get(path);
     if (!context.json) print(context, shown);
-    const body = { reason, digest: word(shown, 'digest') };
+    const body = {
+      reason,
+      digest: word(shown, 'digest'),
+      ...(lift.length > 0 ? { lift } : {}),
+    };
     const hold = await context.client.post(`${path}/${decision}`, body);
     if (context.json) context.output.line(JSON.stringify(hold));
     else context.output.line(outcomeLine(hold));
@@ -127,6 +132,7 @@ function showLines(hold: unknown): readonly string[] {
     ...row('waits until', time(hold, 'expiresAt')),
     ...row('valid until', time(hold, 'validUntil')),
     ...reviewerLines(hold).flatMap((text) => row('reviewers', text)),
+    ...row('may lift', words(hold, 'terms', 'mayLift')),
     ...row('requester', `${word(requester, 'id')} (${word(requester, 'displayName')})`),
     ...row('kind', word(requester, 'kind')),
     ...row('owner', word(requester, 'owner')),
@@ -151,7 +157,8 @@ function showLines(hold: unknown): readonly string[] {
     ...row('digest', word(hold, 'digest')),
     ...items(hold, 'reviews').flatMap((each) => {
       const said = `${word(each, 'decision')} by ${word(each, 'reviewer')} ${time(each, 'at')}`;
-      return row('review', `${said} ${word(each, 'reason')}`);
+      const lifts = words(each, 'lift') === '' ? '' : ` lifting ${words(each, 'lift')}`;
+      return row('review', `${said}${lifts} ${word(each, 'reason')}`);
     }),
     'command',
     ...printable(word(held, 'text'))

@@ -66,6 +66,11 @@ export interface MaskSet {
   /** Detection by content, undefined when no rule asks for it. */
   readonly content: ContentScanner | undefined;
   /**
+   * What is left of the set when an approval has lifted the rules with these ids: a column that
+   * another rule covers too stays masked by that one.
+   */
+  without(ids: readonly string[]): MaskSet;
+  /**
    * The replacement of one value, in the text form of its kind; null for SQL's NULL.
    *
    * @param text - the value in text form, undefined when the protocol could not decode it.

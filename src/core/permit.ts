@@ -9,7 +9,15 @@ import type { DecisionId } from './ids.ts';
 import type { Account, Target } from './target.ts';
 import type { RunLimits } from './verdict.ts';
 
-let mintCommand: (command: Command, decision: DecisionId, limits?: RunLimits) => AllowedCommand;
+/** What a permit allows besides running the command. */
+interface Extent {
+  /** What whoever runs it has to bound. */
+  readonly limits?: RunLimits | undefined;
+  /** Ids of masks that an approval lifted for this one command. */
+  readonly lifted?: readonly string[];
+}
+
+let mintCommand: (command: Command, decision: DecisionId, extent: Extent) => AllowedCommand;
 let mintTarget: (context: SessionContext, account: Account) => TargetAuthorization;
 
 /** Proof that policy, and a reviewer where it asked for one, allowed exactly this command. */
@@ -18,19 +26,20 @@ export class AllowedCommand {
   readonly refused = false;
   readonly command: Command;
   readonly decision: DecisionId;
-  /** Masks (by label or column) that an approval lifted for this one command. */
-  readonly liftedMasks: readonly string[] = [];
+  /** Ids of masks that an approval lifted for this one command. */
+  readonly liftedMasks: readonly string[];
   /** What whoever runs it has to bound. */
   readonly limits: RunLimits | undefined;
 
-  private constructor(command: Command, decision: DecisionId, limits?: RunLimits) {
+  private constructor(command: Command, decision: DecisionId, { limits, lifted = [] }: Extent) {
     this.command = command;
     this.decision = decision;
+    this.liftedMasks = lifted;
     this.limits = limits;
   }
 
   static {
-    mintCommand = (command, decision, limits) => new AllowedCommand(command, decision, limits);
+    mintCommand = (command, decision, extent) => new AllowedCommand(command, decision, extent);
   }
 
   /** True for an instance that the mint made; a look-alike throws or answers false. */
@@ -68,8 +77,8 @@ export class TargetAuthorization {
 export const mintAllowedCommand = (
   command: Command,
   decision: DecisionId,
-  limits?: RunLimits,
-): AllowedCommand => mintCommand(command, decision, limits);
+  extent: Extent = {},
+): AllowedCommand => mintCommand(command, decision, extent);
 
 /** Makes the proof; importable by `session/admission.ts` only. */
 export const mintTargetAuthorization = (

@@ -17,6 +17,8 @@ export interface HoldTerms {
   readonly mode?: 'wait' | 'refuse';
   /** What other hold rules that match ask for; each must be met as well. */
   readonly also?: readonly HoldRequirement[];
+  /** Ids of masks that an approval may lift for the one command; none when absent. */
+  readonly mayLift?: readonly string[];
 }
 
 /** The reviewers that a further rule asks for. */

@@ -164,6 +164,7 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
       effects: texts,
       analysis: z.enum(['complete', 'partial', 'opaque']),
       fingerprint: text,
+      lifted: texts.optional(),
     },
     {
       command: `${session}.17`,
@@ -211,6 +212,7 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
       digest: text.optional(),
       reviewers: texts,
       approvals: count,
+      mayLift: texts.optional(),
       expiresAt: time,
     },
     {
@@ -232,6 +234,7 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
       approvals: count.optional(),
       needed: count.optional(),
       comment: text.optional(),
+      lift: texts.optional(),
     },
     { hold, decision: 'approve', approvals: 1, needed: 1, comment: 'ticket 8812' },
   ),

@@ -46,6 +46,38 @@ describe('a mask set', () => {
     assert.equal(masks.column('public', 'u', 'ssn')?.id, 'less');
   });
 
+  it('without a rule, leaves what other rules cover as it was', () => {
+    const cards: MaskRule = {
+      id: 'cards',
+      columns: [],
+      detect: ['credit-card'],
+      transform: redact,
+    };
+    const ssns: MaskRule = { id: 'ssns', columns: [], detect: ['us-ssn'], transform: redact };
+    const masks = compile(
+      rule('ssn', ['public.t.ssn']),
+      rule('all', ['public.t.*'], { kind: 'null' }),
+      cards,
+      ssns,
+    );
+    const left = masks.without(['ssn']);
+    assert.equal(left.column('public', 't', 'ssn')?.id, 'all');
+    assert.equal(left.content, masks.content);
+    assert.notEqual(left.version, masks.version);
+    assert.equal(masks.without(['ssn']), left);
+    const bare = masks.without(['all', 'ssn', 'nobody']);
+    assert.equal(bare.column('public', 't', 'ssn'), undefined);
+    const text = new TextEncoder().encode('card 4111 1111 1111 1111, ssn 536-22-8726');
+    const scan = (set: MaskSet): string => {
+      const found = set.content?.cell(text, 0, text.length, 'text', 0);
+      return new TextDecoder().decode(found ?? text);
+    };
+    assert.doesNotMatch(scan(masks), /4111|8726/);
+    assert.match(scan(masks.without(['ssns'])), /^card \[\S+\], ssn 536-22-8726$/);
+    assert.equal(masks.without(['ssn', 'all', 'cards', 'ssns']).empty, true);
+    assert.equal(masks.without([]), masks);
+  });
+
   it('is empty without rules', () => {
     const masks = compile();
     assert.equal(masks.empty, true);

@@ -31,6 +31,9 @@ export interface MaskSetOptions {
 /** Column look-ups that are remembered: names come from catalogues, which are large. */
 const COLUMNS_CACHED_MAX = 10_000;
 
+/** Sets without some of the rules that are remembered: approvals lift the same ones again. */
+const LIFTED_CACHED_MAX = 16;
+
 /** From what hides least to what hides most. */
 const STRICTNESS: readonly Transform['kind'][] = [
   'partial',
@@ -65,14 +68,22 @@ class CompiledMasks implements MaskSet {
   readonly #exact: Map<string, ColumnMask> = new Map();
   readonly #patterns: { readonly pattern: ColumnPattern; readonly mask: ColumnMask }[] = [];
   readonly #cache: Map<string, ColumnMask | undefined> = new Map();
-  readonly #hash: KeyedHash;
+  readonly #rules: readonly MaskRule[];
+  readonly #options: MaskSetOptions;
+  readonly #left: Map<string, MaskSet> = new Map();
 
-  constructor(rules: readonly MaskRule[], options: MaskSetOptions) {
+  /** @param content - of other rules that look for the same; compiled when it is not given. */
+  constructor(
+    rules: readonly MaskRule[],
+    options: MaskSetOptions,
+    content: Content | undefined = compileContent(rules, options),
+  ) {
     this.version = options.version;
-    this.#hash = options.hash;
+    this.#rules = rules;
+    this.#options = options;
     this.columns = [...new Set(rules.flatMap((rule) => rule.columns))];
     for (const rule of rules) this.#addColumns(rule);
-    this.content = compileContent(rules, options);
+    this.content = content;
     this.empty = this.columns.length === 0 && this.content === undefined;
   }
 
@@ -94,7 +105,25 @@ class CompiledMasks implements MaskSet {
     kind: Parameters<MaskSet['replace']>[1],
     text: string | undefined,
   ): string | null {
-    return replaceValue(transform, kind, text, this.#hash);
+    return replaceValue(transform, kind, text, this.#options.hash);
+  }
+
+  without(ids: readonly string[]): MaskSet {
+    const lifted = this.#rules.filter(({ id }) => ids.includes(id));
+    if (lifted.length === 0) return this;
+    const key = JSON.stringify(lifted.map(({ id }) => id));
+    const known = this.#left.get(key);
+    if (known !== undefined) return known;
+    const rules = this.#rules.filter((rule) => !lifted.includes(rule));
+    const options = { ...this.#options, version: `${this.version}-${key}` };
+    // What looks at content is costly to compile, so it is shared where it stays the same.
+    const isSame = lifted.every(({ detect }) => detect.length === 0);
+    const left = isSame
+      ? new CompiledMasks(rules, options, this.content)
+      : new CompiledMasks(rules, options);
+    if (this.#left.size >= LIFTED_CACHED_MAX) this.#left.clear();
+    this.#left.set(key, left);
+    return left;
   }
 
   #addColumns(rule: MaskRule): void {

@@ -105,6 +105,8 @@ test('limits that make no sense refuse the policy', () => {
   const hold = 'hold: { reviewers: [group:dba] }';
   assert.match(one(`then: allow, ${hold}`), /has hold terms/);
   assert.match(one(`then: allow, ${hold}, limits: { time: 1s }`), /has hold terms/);
+  const lifting = 'hold: { reviewers: [group:dba], mayLift: [ssn] }';
+  assert.match(one(`then: allow, ${lifting}, limits: { rowsAffected: 1 }`), /lets masks be lifted/);
   assert.equal(one(`then: allow, ${hold}, limits: { rowsAffected: 1 }`), '');
 });
 

@@ -134,6 +134,9 @@ function compileHold(
     );
     return undefined;
   }
+  if (hold.mayLift !== undefined && rule.then !== 'hold') {
+    reporter.report(['hold', 'mayLift'], "only a rule with 'then: hold' lets masks be lifted");
+  }
   checkReviewers(hold, reporter, options);
   checkWaiting(rule, hold, reporter, options);
   const waitMs = duration(hold.wait ?? '10m', policyLimits.holdWaitMsMax);
@@ -147,6 +150,7 @@ function compileHold(
     waitMs,
     validMs,
     ...(hold.mode === undefined ? {} : { mode: hold.mode }),
+    ...(hold.mayLift === undefined ? {} : { mayLift: [...new Set(hold.mayLift)] }),
   };
 }
 

@@ -219,6 +219,7 @@ test('a hold without reachable reviewers is refused', () => {
   refuses(', hold: { reviewers: ["identity:ann"] }', /<issuer>\/<subject>/);
   refuses(', hold: { reviewers: ["identity:o/ann"], approvals: 2 }', /never come from 1/);
   refuses(', hold: { reviewers: ["identity:o/a", "identity:o/a"], approvals: 2 }', /from 1/);
+  refuses(', hold: { reviewers: [group:dba], mayLift: [ssn] }', /no mask 'ssn'/);
   refuses(', hold: { reviewers: [group:dba], wait: 0s }', /is not a duration/);
   refuses(', hold: { reviewers: [group:dba], valid: 2d }', /longer than the limit of 24h/);
   assert.deepEqual(problems(rule(', hold: { reviewers: [group:dba] }'), options), []);
@@ -228,6 +229,11 @@ test('names that the configuration does not have are refused', () => {
   const known = { targets: ['orders', 'billing'], issuers: ['github'], detectors: ['iban'] };
   const rule = (match: string): string => `rules: [{ id: a, then: allow, match: { ${match} } }]`;
   const message = (text: string): string => problems(text, { known })[0] ?? '';
+  const purposes = { known: { purposes: ['support'] } };
+  assert.match(
+    problems(rule('purposes: [suport]'), purposes)[0] ?? '',
+    /no grant has the purpose 'suport' \(did you mean 'support'/,
+  );
   assert.match(message(rule('targets: order')), /no target 'order' \(did you mean 'orders'/);
   assert.match(message(rule('targets: [ord-*]')), /no target 'ord-\*'/);
   assert.match(message(rule('identities: ["issuer:gitlab"]')), /unknown issuer 'gitlab'/);

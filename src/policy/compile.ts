@@ -91,6 +91,9 @@ class Compilation {
       this.#claim(rule.id, reporter);
       const compiled = compileRule(rule, reporter, this.#options);
       if (compiled !== undefined) this.#rules.push(compiled);
+      rule.hold?.mayLift?.forEach((mask, at) => {
+        this.#named.push({ kind: 'mask', id: mask, path: ['hold', 'mayLift', at], reporter });
+      });
     });
     document.masks.forEach((mask, index) => {
       const reporter = this.#reporter(source, ['masks', index]);
@@ -104,18 +107,28 @@ class Compilation {
       this.#cases.push({ file: path, line, source: test });
       for (const fault of caseFaults(test)) reporter.report(fault.path, fault.message);
       const rule = typeof test.expect === 'string' ? undefined : test.expect.rule;
-      if (rule !== undefined) this.#expected.push({ rule, reporter });
+      if (rule === undefined) return;
+      this.#named.push({ kind: 'rule', id: rule, path: ['expect', 'rule'], reporter });
     });
   }
 
-  readonly #expected: { readonly rule: string; readonly reporter: Reporter }[] = [];
+  /** Rules and masks that are named elsewhere, perhaps before they are read. */
+  readonly #named: {
+    readonly kind: 'rule' | 'mask';
+    readonly id: string;
+    readonly path: Path;
+    readonly reporter: Reporter;
+  }[] = [];
 
   finish(): PolicyResult {
-    const ids = [...this.#rules.map(({ id }) => id), 'default'];
+    const ids = {
+      rule: [...this.#rules.map(({ id }) => id), 'default'],
+      mask: this.#masks.map(({ rule }) => rule.id),
+    };
     if (this.#problems.length === 0) {
-      for (const { rule, reporter } of this.#expected) {
-        if (ids.includes(rule)) continue;
-        reporter.report(['expect', 'rule'], `no rule '${rule}'${didYouMean(rule, ids)}`);
+      for (const { kind, id, path, reporter } of this.#named) {
+        if (ids[kind].includes(id)) continue;
+        reporter.report(path, `no ${kind} '${id}'${didYouMean(id, ids[kind])}`);
       }
       this.#checkSize();
     }

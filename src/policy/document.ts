@@ -28,6 +28,7 @@ export interface HoldSource {
   readonly wait?: Maybe<string>;
   readonly valid?: Maybe<string>;
   readonly mode?: Maybe<'wait' | 'refuse'>;
+  readonly mayLift?: Maybe<Words>;
 }
 
 /** Bounds while a command runs, as written. */
@@ -190,6 +191,7 @@ const rule = strict({
     wait: word.optional(),
     valid: word.optional(),
     mode: z.enum(['wait', 'refuse']).optional(),
+    mayLift: words.optional(),
   }).optional(),
   reason: z.string().min(1).max(300).optional(),
   mode: z.enum(['enforce', 'observe']).default('enforce'),

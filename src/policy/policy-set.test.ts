@@ -133,6 +133,19 @@ rules:
   });
 });
 
+test('what an approval may lift is the sum of what the rules let it', () => {
+  const policy = compile(`
+rules:
+  - { id: one, then: hold, hold: { reviewers: [group:dba], mayLift: [ssn] } }
+  - { id: two, then: hold, hold: { reviewers: [group:privacy], mayLift: [card, ssn] } }
+  - { id: three, then: hold, hold: { reviewers: [group:dba] } }
+masks:
+  - { id: ssn, columns: [public.customers.ssn], with: redact }
+  - { id: card, columns: [public.customers.card], with: redact }`);
+  const verdict = policy.decide(command(session(), fillFacts({})), noon);
+  assert.deepEqual(verdict.hold?.mayLift, ['ssn', 'card']);
+});
+
 test('match looks at identity, target, protocol and account', () => {
   const rule = (match: string): string => `- { id: a, then: allow, match: { ${match} } }`;
   const setting: Setting = {

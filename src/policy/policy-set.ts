@@ -263,9 +263,12 @@ function combineHolds(rules: readonly CompiledRule[]): HoldTerms | undefined {
     approvals: hold.approvals,
   }));
   const refuse = terms.some(({ hold }) => hold.mode === 'refuse');
+  // Safe as a union: a mask is lifted only when the reviewers of every rule would lift it.
+  const mayLift = new Set(terms.flatMap(({ hold }) => hold.mayLift ?? []));
   return {
     ...first.hold,
     ...(refuse ? { mode: 'refuse' as const } : {}),
+    ...(mayLift.size > 0 ? { mayLift: [...mayLift] } : {}),
     waitMs: Math.min(...terms.map(({ hold }) => hold.waitMs)),
     validMs: Math.min(...terms.map(({ hold }) => hold.validMs)),
     also,

@@ -38,7 +38,12 @@ interface Asked {
 
 function world(
   verdicts: readonly Verdict[],
-  answer: ApprovalResult = { outcome: 'approved', approval: 'a1', reviewers: ['people/eve'] },
+  answer: ApprovalResult = {
+    outcome: 'approved',
+    approval: 'a1',
+    reviewers: ['people/eve'],
+    lifted: [],
+  },
 ): {
   readonly gate: Gate;
   readonly permit: AllowedCommand;

@@ -144,7 +144,7 @@ export class Gate {
       return this.#limited(
         command,
         excess,
-        mintAllowedCommand(command, decision, raised(limits, excess)),
+        mintAllowedCommand(command, decision, { limits: raised(limits, excess) }),
       );
     } catch (thrown) {
       return this.#lost(thrown);
@@ -196,24 +196,33 @@ export class Gate {
       if (again.outcome === 'deny') return this.#settle(command, again, denial(again));
       // Other people have to be asked now: what was given is not good for that.
       if (asksOthers(verdict, again)) return this.#hold(command, again, onHold, cancelled);
+      // A mask is lifted only if the rules of now, which hold it still, let it be.
+      const lifted = result.lifted.filter((id) => again.hold?.mayLift?.includes(id));
       tape.mark('hold.approved', {
         command: command.id,
         approval: result.approval,
         reviewers: result.reviewers,
+        lifted,
       });
-      return this.#settle(command, again, 'allow');
+      return this.#settle(command, again, 'allow', lifted);
     } catch (thrown) {
       return this.#lost(thrown);
     }
   }
 
   /** Writes the evidence, then gives the answer. The order is the point. */
-  #settle(command: Command, verdict: Verdict, answer: 'allow' | Refusal): Judgement {
+  #settle(
+    command: Command,
+    verdict: Verdict,
+    answer: 'allow' | Refusal,
+    lifted: readonly string[] = [],
+  ): Judgement {
     const { tape, events } = this.#parts;
     this.#decisions += 1;
     const decision: DecisionId = asId(`${command.id}/${this.#decisions}`);
+    const { limits } = verdict;
     const result =
-      answer === 'allow' ? mintAllowedCommand(command, decision, verdict.limits) : answer;
+      answer === 'allow' ? mintAllowedCommand(command, decision, { limits, lifted }) : answer;
     tape.judged(command, verdict, result);
     events.emit({
       type: 'command.judged',
@@ -233,6 +242,7 @@ export class Gate {
         effects: command.facts.effects,
         analysis: command.facts.analysis,
         fingerprint: command.facts.fingerprint,
+        ...(lifted.length > 0 ? { lifted } : {}),
       },
     });
     tape.commit();

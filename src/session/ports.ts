@@ -46,6 +46,8 @@ export type ApprovalResult =
       readonly approval: string;
       /** Identity ids of those who approved. */
       readonly reviewers: readonly string[];
+      /** Ids of masks that all of them would lift for this command. */
+      readonly lifted: readonly string[];
     }
   | { readonly outcome: 'refused'; readonly refusal: Refusal };
 

@@ -83,7 +83,7 @@ function world(
   decide: () => Verdict,
   change: Partial<GateParts> = {},
   approve: () => Promise<ApprovalResult> = () =>
-    Promise.resolve({ outcome: 'approved', approval: 'a1', reviewers: ['people/eve'] }),
+    Promise.resolve({ outcome: 'approved', approval: 'a1', reviewers: ['people/eve'], lifted: [] }),
 ): World {
   const log: string[] = [];
   const events: EventDraft[] = [];
@@ -230,6 +230,29 @@ describe('gate', () => {
     ]);
   });
 
+  it('lifts the masks that the approval lifts, if the rule of now lets it', async () => {
+    const approve = (): Promise<ApprovalResult> =>
+      Promise.resolve({ outcome: 'approved', approval: 'a1', reviewers: [], lifted: ['ssn'] });
+    const lifting = (mayLift: readonly string[]): Verdict => {
+      const said = verdict('hold');
+      return said.hold === undefined ? said : { ...said, hold: { ...said.hold, mayLift } };
+    };
+    const lifted = async (...said: readonly Verdict[]): Promise<readonly string[]> => {
+      let calls = 0;
+      const w = world(() => said[Math.min((calls += 1), said.length) - 1] ?? denied, {}, approve);
+      const result = await w.gate.judge(command(), nobody, never);
+      assert.ok(!result.refused);
+      const told = w.events[0]?.data['lifted'] ?? [];
+      assert.deepEqual(told, result.liftedMasks);
+      return result.liftedMasks;
+    };
+    const denied = verdict('deny');
+    assert.deepEqual(await lifted(lifting(['ssn', 'card'])), ['ssn']);
+    assert.deepEqual(await lifted(lifting(['ssn']), lifting(['card'])), []);
+    assert.deepEqual(await lifted(lifting(['ssn']), verdict('hold')), []);
+    assert.deepEqual(await lifted(lifting(['ssn']), verdict('allow')), []);
+  });
+
   it('judges again after the approval: a policy that denies by now wins', async () => {
     let calls = 0;
     const w = world(() => {
@@ -259,7 +282,7 @@ describe('gate', () => {
       {},
       () => {
         w.ended = refuse('SP_LOCKED', { endsSession: true });
-        return Promise.resolve({ outcome: 'approved', approval: 'a1', reviewers: [] });
+        return Promise.resolve({ outcome: 'approved', approval: 'a1', reviewers: [], lifted: [] });
       },
     );
     const result = await w.gate.judge(command(), nobody, never);

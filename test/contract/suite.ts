@@ -214,8 +214,7 @@ async function review(gateway: Gateway, decision: 'approve' | 'deny'): Promise<v
       claims: {},
       expiresAt: asEpochMs(Date.now() + 60_000),
     },
-    decision,
-    'a test',
+    { decision, reason: 'a test' },
   );
 }
 

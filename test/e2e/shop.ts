@@ -38,7 +38,8 @@ export interface Shop {
   readonly admin: string;
   /** A command that waits and was not given by this before, once there is one. */
   held(): Promise<Hold>;
-  review(hold: Hold, decision: 'approve' | 'deny'): Promise<number>;
+  /** Says yes or no to a hold; a yes may lift masks. Answers the status. */
+  review(hold: Hold, decision: 'approve' | 'deny', lift?: readonly string[]): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -98,9 +99,10 @@ export async function startShop(options: ShopOptions = {}): Promise<Shop> {
       ...more,
     }),
     held: () => newHold(gateway, reviewer, seen),
-    async review(hold, decision) {
+    async review(hold, decision, lift) {
       const path = `/v1/holds/${hold.id}/${decision}`;
-      const { status } = await gateway.call('POST', path, reviewer, { digest: hold.digest });
+      const body = { digest: hold.digest, ...(lift === undefined ? {} : { lift }) };
+      const { status } = await gateway.call('POST', path, reviewer, body);
       return status;
     },
     async stop() {

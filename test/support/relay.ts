@@ -29,8 +29,11 @@ import { createCancelRegistry } from '#session/cancels.ts';
 import { SocketWire } from '#wire/socket-wire.ts';
 import { tableAnalyser } from './analyser.ts';
 
-/** What the gate of a test answers: a permit, a refusal, or whatever the promise brings. */
-export type Answer = 'allow' | Refusal;
+/** What the gate of a test answers: a permit, one that lifts masks, or a refusal. */
+export type Answer =
+  | 'allow'
+  | { readonly refused: false; readonly lift: readonly string[] }
+  | Refusal;
 
 export interface RelayOptions {
   readonly host: string;
@@ -221,10 +224,12 @@ class RelayState {
       gate: (command, onHold, cancelled) => {
         this.commands.push(command);
         const answer = this.#options.judge?.(command, onHold, cancelled) ?? 'allow';
-        const settle = (settled: Answer): ReturnType<typeof mintAllowedCommand> | Refusal =>
-          settled === 'allow'
-            ? mintAllowedCommand(command, asId(`${command.id}/1`), this.#options.runLimits)
-            : settled;
+        const settle = (settled: Answer): ReturnType<typeof mintAllowedCommand> | Refusal => {
+          if (settled !== 'allow' && settled.refused) return settled;
+          const lifted = settled === 'allow' ? [] : settled.lift;
+          const limits = this.#options.runLimits;
+          return mintAllowedCommand(command, asId(`${command.id}/1`), { limits, lifted });
+        };
         return answer instanceof Promise ? answer.then(settle) : settle(answer);
       },
       exceeded: (permit, excess, how) =>
@@ -317,6 +322,7 @@ export const noMasks: MaskSet = {
   column: () => undefined,
   columns: [],
   content: undefined,
+  without: () => noMasks,
   replace: () => null,
 };
 
@@ -338,6 +344,10 @@ export function masksOn(
     column: (schema, table, column) => masks.get(`${schema}.${table}.${column}`),
     columns: [...masks.keys()],
     content,
+    without: (ids) => {
+      const left = Object.entries(columns).filter(([name]) => !ids.includes(name));
+      return masksOn(Object.fromEntries(left), content, `${version}-${ids.join()}`);
+    },
     replace: (transform, kind, text) => {
       if (transform.kind === 'null') return null;
       if (transform.kind === 'fixed') return transform.value;

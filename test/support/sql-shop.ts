@@ -117,6 +117,7 @@ export function maskSet(columns: readonly string[]): MaskSet {
         : undefined,
     columns,
     content: undefined,
+    without: () => maskSet(columns),
     replace: () => '***',
   };
 }

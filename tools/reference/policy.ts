@@ -33,8 +33,9 @@ const ruleKeys: Rows = [
     'hold',
     'for `then: hold`: `reviewers` (at least one of `group:…`, `role:…`, `identity:…`), ' +
       '`approvals` (distinct people, 1), `wait` (10m), `valid` (15m, how long an approval can be ' +
-      'used), `mode` (`wait` or `refuse`; as the client asks when absent). For `then: allow` with ' +
-      '`rowsAffected` or `rowsAffectedTotal`: who may let through what is above',
+      'used), `mode` (`wait` or `refuse`; as the client asks when absent), `mayLift` (ids of masks ' +
+      'that an approval may lift for the one command; those that everybody who approves names are). ' +
+      'For `then: allow` with `rowsAffected` or `rowsAffectedTotal`: who may let through what is above',
   ],
   ['reason', 'one sentence for whoever is refused'],
   ['mode', '`enforce`, or `observe`: reports what it would have said and decides nothing'],

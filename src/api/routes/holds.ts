@@ -69,6 +69,7 @@ const hold = z
       validMs: z.int(),
       mode: z.enum(['wait', 'refuse']).optional(),
       also: z.array(requirement.extend({ rule: text })).optional(),
+      mayLift: texts.describe('ids of masks that an approval may lift').optional(),
     }),
     reviews: z.array(
       z.object({
@@ -77,6 +78,7 @@ const hold = z
         decision: z.enum(['approve', 'deny']),
         reason: text,
         at: time,
+        lift: texts.optional(),
       }),
     ),
     openedAt: time,
@@ -99,7 +101,18 @@ const review = z
   })
   .prefault({});
 
-type Review = z.output<typeof review>;
+const approval = review
+  .unwrap()
+  .extend({
+    lift: z
+      .array(word)
+      .max(100)
+      .describe('ids of masks to lift for this one command; each that all approvals name is')
+      .optional(),
+  })
+  .prefault({});
+
+type Review = z.output<typeof approval>;
 
 async function decide(
   { approvals }: ApiServices,
@@ -109,12 +122,13 @@ async function decide(
   },
   decision: 'approve' | 'deny',
 ): Promise<HoldRecord> {
-  const { digest, reason } = call.body;
+  const { digest, reason, lift } = call.body;
   const seen = await approvals.show(asId(call.params.id));
   if (digest !== undefined && digest !== seen.digest) {
     throw new GatewayError('SP_CONFLICT', { detail: 'the hold is for another command' });
   }
-  return approvals.review(seen.id, caller(call), decision, reason);
+  const opinion = { decision, reason, ...(lift === undefined ? {} : { lift }) };
+  return approvals.review(seen.id, caller(call), opinion);
 }
 
 /** Holds are whole commands with their parameters: for reviewers and auditors only. */
@@ -149,7 +163,7 @@ export const holdRoutes: readonly Route[] = [
     summary: 'Approve exactly this command, once; the rule says who may',
     access: ['reviewer', 'admin'],
     params: id,
-    body: review,
+    body: approval,
     answer: hold,
     handle: (services, call) => decide(services, call, 'approve'),
   }),

@@ -73,8 +73,18 @@ export interface HoldReview {
   readonly decision: 'approve' | 'deny';
   readonly reason: string;
   readonly at: EpochMs;
+  /** Masks that this person would lift; absent means none. */
+  readonly lift?: readonly string[];
   /** Which of the hold's requirements this person may meet: 0 is the rule's own, then `also`. */
   readonly meets: readonly number[];
+}
+
+/** What a person says of a hold. */
+export interface HoldOpinion {
+  readonly decision: 'approve' | 'deny';
+  readonly reason: string;
+  /** Ids of masks to lift for the one command; each must be one that the hold's terms name. */
+  readonly lift?: readonly string[];
 }
 
 /** A hold in one revision. */

@@ -51,13 +51,17 @@ function addApprovals(program: Command, world: CliWorld): void {
       world.done(await showApproval(context(flags), id));
     });
   for (const decision of ['approve', 'deny'] as const) {
-    withApi(noun.command(`${decision} <id>`).description(`${decision} a held command`))
+    const verb = withApi(noun.command(`${decision} <id>`).description(`${decision} a held command`))
       .option('--reason <text>', 'for the record', '')
-      .option('--json', 'as JSON')
-      .action(async (id: string, flags: Json & { reason: string }) => {
-        const { reviewApproval } = await import('#cli/approvals.ts');
-        world.done(await reviewApproval(context(flags), id, decision, flags.reason));
-      });
+      .option('--json', 'as JSON');
+    if (decision === 'approve') {
+      verb.option('--lift <mask...>', 'masks to lift for this one command, where the rule lets it');
+    }
+    verb.action(async (id: string, flags: Json & { reason: string; lift?: string[] }) => {
+      const { reviewApproval } = await import('#cli/approvals.ts');
+      const { reason, lift = [] } = flags;
+      world.done(await reviewApproval(context(flags), id, { decision, reason, lift }));
+    });
   }
 }
 

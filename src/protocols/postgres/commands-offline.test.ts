@@ -15,6 +15,7 @@ const masks: MaskSet = {
   column: () => undefined,
   columns: [],
   content: undefined,
+  without: () => masks,
   replace: () => null,
 };
 const state: StartState = {

@@ -12,7 +12,7 @@ import { CopyBinary } from './copy-binary.ts';
 import { CopyHand, type CopyReader } from './copy-hand.ts';
 import { CopyLines } from './copy-lines.ts';
 import type { Outlet } from './relay-outlet.ts';
-import { type PlanParts, planCopy } from './results.ts';
+import { masksLeft, type PlanParts, planCopy } from './results.ts';
 
 /** A CopyData whose length is to be filled in. */
 const header = new Uint8Array(headerBytes);
@@ -29,9 +29,10 @@ export class CopyOut {
     }
     const binary = copy.format === 'binary';
     const plans = planCopy(parts, columns, binary);
+    const left = masksLeft(parts.running, parts.masks);
     this.#reader = binary
-      ? new CopyBinary(plans, parts.masks, parts.cellBytesMax)
-      : new CopyLines(plans, parts.masks, copy, parts.cellBytesMax);
+      ? new CopyBinary(plans, left, parts.cellBytesMax)
+      : new CopyLines(plans, left, copy, parts.cellBytesMax);
   }
 
   /** Masks the CopyData at `[at, end)`, which is there whole and lies in the open run. */

@@ -30,8 +30,8 @@ export interface Running extends Described {
   readonly statement: SqlStatement;
   /** The masks that the statement was analysed under. */
   readonly masks: MaskSet;
-  /** Masks that an approval lifted for it. */
-  readonly lifted: readonly string[];
+  /** Masks that an approval lifted for it; those of its latest permit. */
+  lifted: readonly string[];
   /** From the Bind; undefined where the row description says it (simple queries). */
   readonly formats: ResultFormats | undefined;
   /** The prepared statement that it runs, which may have been described in its place. */

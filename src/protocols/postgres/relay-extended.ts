@@ -153,6 +153,9 @@ export class Extended {
       if (judged.refused) return judged;
       return permitted(judged.permits, () => {
         portal.epoch = stages.epoch;
+        // What an approval lifted at the Bind is not lifted by the permit that counts now.
+        portal.running.lifted = judged.permits[0]?.liftedMasks ?? [];
+        portal.running.plan = undefined;
         return this.#run(portal);
       });
     });

@@ -140,7 +140,7 @@ export class Rows {
     if (running === undefined) throw outOfStep('DataRow');
     this.#doubt(entry, running);
     const { masks } = this.#conversation.stages;
-    if (running.plan?.masks.version !== masks.version) {
+    if (running.plan?.version !== masks.version) {
       running.plan = this.#makePlan(running, masks);
     }
     this.#plan = running.plan;

@@ -33,7 +33,9 @@ export interface ColumnPlan {
 }
 
 export interface RowPlan {
-  /** The masks that it was made from; another set needs another plan. */
+  /** Version of the masks in force that it was made under; another one needs another plan. */
+  readonly version: string;
+  /** The masks that hold for its cells: those in force without what an approval lifted. */
   readonly masks: MaskSet;
   /** Every cell of every row leaves as it is. */
   readonly passes: boolean;
@@ -45,6 +47,7 @@ export interface RowPlan {
 /** What a plan is made from. */
 export interface PlanParts {
   readonly running: Running;
+  /** Those in force. */
   readonly masks: MaskSet;
   readonly catalogue: Catalogue;
   readonly cellBytesMax: number;
@@ -90,6 +93,7 @@ export const labelsMayLeak = (item: Running, masks: MaskSet): boolean =>
 
 /** A plan that lets everything pass. */
 export const passPlan = (masks: MaskSet): RowPlan => ({
+  version: masks.version,
   masks,
   passes: true,
   columns: [],
@@ -108,18 +112,23 @@ export function planRows(
   const all = outputOf(running, masks);
   // Another number of columns than expected: what the analyser says is not of this result.
   const output = all?.length === fields.length ? all : undefined;
+  const left = masksLeft(running, masks);
   const columns = fields.map((field, index) => {
     const transform = joined(parts, field, output?.[index]);
     const binary = formatOf(field, formats, index, fields.length) === 1;
-    return columnPlan(
-      masks,
-      { name: field.name, type: cellType(field.typeOid), binary },
-      transform,
-    );
+    return columnPlan(left, { name: field.name, type: cellType(field.typeOid), binary }, transform);
   });
   const passes = columns.every((column) => column.action === 'pass');
-  return { masks, passes, columns, cellBytesMax: parts.cellBytesMax };
+  const { cellBytesMax } = parts;
+  return { version: masks.version, masks: left, passes, columns, cellBytesMax };
 }
+
+/**
+ * The masks that hold for a statement's cells. What an approval lifted it lifted from the masks of
+ * then; under others nothing is lifted.
+ */
+export const masksLeft = ({ lifted, masks: then }: Running, masks: MaskSet): MaskSet =>
+  lifted.length > 0 && then.version === masks.version ? masks.without(lifted) : masks;
 
 /** The plans of a COPY's columns, which the server names nowhere: from the analyser alone. */
 export function planCopy(
@@ -128,13 +137,14 @@ export function planCopy(
   binary: boolean,
 ): readonly ColumnPlan[] {
   const { masks, running } = parts;
+  const left = masksLeft(running, masks);
   const all = outputOf(running, masks);
   const output = all?.length === columns ? all : undefined;
   return Array.from({ length: columns }, (_, index) => {
     const column = output?.[index];
     const type = copyType(parts, column, binary);
     const named = { name: column?.name ?? '', type, binary };
-    return columnPlan(masks, named, maskByLineage(parts, column));
+    return columnPlan(left, named, maskByLineage(parts, column));
   });
 }
 
@@ -303,16 +313,19 @@ function maskByLineage(parts: PlanParts, output: OutputColumn | undefined): Tran
   const { masks } = parts;
   if (output === undefined) return mayReturnMasked(parts.running, masks) ? redact : undefined;
   if (output.unknown) return masks.columns.length > 0 ? redact : undefined;
-  const held = output.sources.filter((source) => !isLifted(parts, source, maskOf(masks, source)));
+  const left = masksLeft(parts.running, masks);
+  const held =
+    left === masks
+      ? output.sources
+      : output.sources.filter((source) => !isLifted(masks, left, source));
   if (held.length === 0) return undefined;
-  const direct = output.direct === undefined ? undefined : maskOf(masks, output.direct);
+  const direct = output.direct === undefined ? undefined : maskOf(left, output.direct);
   return held.length === 1 && direct !== undefined ? direct.transform : redact;
 }
 
-function isLifted(parts: PlanParts, column: string, mask: ColumnMask | undefined): boolean {
-  const { lifted } = parts.running;
-  return lifted.includes(column) || (mask !== undefined && lifted.includes(mask.id));
-}
+/** Whether a mask was on the column and none is left. One that cannot be looked up stays. */
+const isLifted = (masks: MaskSet, left: MaskSet, column: string): boolean =>
+  maskOf(masks, column) !== undefined && maskOf(left, column) === undefined;
 
 function maskOf(masks: MaskSet, name: string): ColumnMask | undefined {
   const [schema = '', table = '', column, ...more] = name.split('.');
@@ -331,15 +344,13 @@ function maskByOrigin(parts: PlanParts, field: FieldDescription): Transform | un
   const isRow = field.attnum === 0;
   const columns = relation?.columns.filter((each) => isRow || each.attnum === field.attnum) ?? [];
   if (relation === undefined || (columns.length === 0 && !isRow)) return redact;
+  const left = masksLeft(parts.running, masks);
   let seen = 0;
   const queue: Relation[] = [relation];
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     for (const column of columns) {
-      const mask = masks.column(next.schema, next.name, column.name);
-      const name = `${next.schema}.${next.name}.${column.name}`;
-      if (mask !== undefined && !isLifted(parts, name, mask)) {
-        return isRow ? redact : mask.transform;
-      }
+      const mask = left.column(next.schema, next.name, column.name);
+      if (mask !== undefined) return isRow ? redact : mask.transform;
     }
     seen += 1;
     if (seen > PARENTS_MAX) return redact;
