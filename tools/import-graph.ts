@@ -50,6 +50,14 @@ export const rooms: readonly Room[] = [
     node: ['node:fs', 'node:module'],
     packages: ['libpg-query'],
   },
+  { path: 'protocols/http/codec/', rooms: ['core/'], node: [], packages: [] },
+  // Content codings are undone to judge and to mask; fingerprints need hashes.
+  {
+    path: 'protocols/http/',
+    rooms: ['core/'],
+    node: ['node:crypto', 'node:zlib'],
+    packages: ['zod', 'graphql'],
+  },
   // Pure: what a shell would do with a text, for every protocol that hands texts to a shell.
   { path: 'shell/', rooms: ['core/'], node: [], packages: ['unbash'] },
   { path: 'session/', rooms: ['core/'], node: [], packages: [] },

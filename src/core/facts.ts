@@ -81,6 +81,14 @@ export interface ColumnFact {
   readonly masked: boolean;
 }
 
+/** A value that a command carries under a name: a parameter, a field of a body. */
+export interface FieldFact {
+  /** Where it stands and its name, for example `query.page` or `body.customer.name`. */
+  readonly name: string;
+  /** Its text; empty for an object or a list. */
+  readonly value: string;
+}
+
 /**
  * `complete`: the facts cover everything that the command can do. `partial`: some of it is not
  * settled. `opaque`: nothing can be said. To say `complete` wrongly is the one unforgivable result.
@@ -95,6 +103,8 @@ export interface Facts {
   readonly functions: readonly string[];
   /** Statement verbs, upper case, for example `SELECT` or `ALTER TABLE`; methods, argv[0] …. */
   readonly verbs: readonly string[];
+  /** Named values that the command carries. Absent where the protocol has none. */
+  readonly fields?: readonly FieldFact[];
   readonly analysis: Analysis;
   /**
    * The most rows that it can change or remove, where keys and limits bound them. Absent when

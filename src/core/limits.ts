@@ -162,3 +162,41 @@ export const shellLimits: ShellLimits = {
   commandsMax: 500,
   objectsMax: 2_000,
 };
+
+/** Bounds of HTTP that no configuration changes. */
+export interface HttpLimits {
+  /** The head of a message, and its fields. */
+  readonly headBytesMax: number;
+  readonly fieldsMax: number;
+  /** A compressed body once it is decoded. */
+  readonly decodedBytesMax: number;
+  /** Compressed bytes of an answer that are held to be decoded under a mask. */
+  readonly encodedBytesMax: number;
+  /** What is held back of a masked answer before its head goes out. */
+  readonly answerHeldBytesMax: number;
+  /** Named values of one request, the characters of one, and how deep bodies may nest. */
+  readonly fieldFactsMax: number;
+  readonly fieldCharsMax: number;
+  readonly depthMax: number;
+  /** One token, line, row or event of a masked answer that must be held whole. */
+  readonly unitBytesMax: number;
+  /** Milliseconds that a client's connection may wait between two requests. */
+  readonly idleMsMax: number;
+  /** Milliseconds after which a connection to a target is not used again. */
+  readonly reuseMsMax: number;
+}
+
+export const httpLimits: HttpLimits = {
+  headBytesMax: 64 * KiB,
+  fieldsMax: 128,
+  decodedBytesMax: 8 * MiB,
+  encodedBytesMax: 4 * MiB,
+  answerHeldBytesMax: 64 * KiB,
+  fieldFactsMax: 1_000,
+  fieldCharsMax: 1_024,
+  depthMax: 200,
+  unitBytesMax: MiB,
+  idleMsMax: 75_000,
+  // Shorter than what servers wait, so that a request does not meet a connection being closed.
+  reuseMsMax: 4_000,
+};

@@ -12,7 +12,7 @@ import type { AllowedCommand, TargetAuthorization } from './permit.ts';
 import type { Random } from './random.ts';
 import type { Secret } from './secret.ts';
 import type { Tape } from './tape.ts';
-import type { ProtocolName } from './target.ts';
+import type { ProtocolName, Target } from './target.ts';
 import type { ErrorCode } from './errors.ts';
 import type { Excess, LimitName, Refusal } from './verdict.ts';
 import type { TlsServerOptions, Wire } from './wire.ts';
@@ -58,6 +58,11 @@ export interface ProtocolServices {
    * @throws GatewayError `SP_CONFIG` when it cannot be read or others may read it.
    */
   readonly privateKey: (name: string) => Secret;
+  /**
+   * The targets that speak this protocol, for one whose clients name theirs by host name or path.
+   * Absent where nobody is served.
+   */
+  readonly targets?: readonly Target[];
   /** For the operator's log; no data, no secrets. */
   readonly warn: (message: string, facts: Readonly<Record<string, string | number>>) => void;
 }
@@ -181,6 +186,8 @@ export interface Admission {
   readonly authorization: TargetAuthorization;
   /** Dials the authorised target; TLS is the protocol's to start where it starts in mid-stream. */
   dial(signal: AbortSignal): Promise<Wire>;
+  /** Forgets a connection of `dial` that is closed, where a session dials more than once. */
+  release(wire: Wire): void;
   /** The account's secrets, resolved now. Do not keep. */
   secrets(): Promise<AccountSecrets>;
   readonly stages: Stages;

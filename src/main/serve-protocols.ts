@@ -35,6 +35,7 @@ export async function serveProtocols(
       random: systemRandom,
       limits: config.limits,
       dial: (authorization, signal) => services.admission.upstream.dial(authorization, signal),
+      targets: [...services.targets.values()].filter((target) => target.protocol === name),
       privateKey: (name) => gatewayKey(services.loaded, name),
       warn: (message, facts) => services.log.warn(message, facts),
     });

@@ -59,6 +59,12 @@ export function buildTarget(
   };
 }
 
+/** What a client may ask for by ALPN, by protocol. */
+const alpnNames: Readonly<Partial<Record<ProtocolName, readonly string[]>>> = {
+  postgres: ['postgresql'],
+  http: ['http/1.1'],
+};
+
 export function tlsOf(config: ListenerConfig, directory: string): TlsServerOptions | undefined {
   const { tls } = config;
   if (tls === undefined) return undefined;
@@ -66,7 +72,7 @@ export function tlsOf(config: ListenerConfig, directory: string): TlsServerOptio
   const options: TlsServerOptions = {
     certificate: readNamed(directory, tls.certificate, what),
     key: readNamed(directory, tls.key.replace(/^file:/, ''), what),
-    alpn: config.protocol === 'postgres' ? ['postgresql'] : [],
+    alpn: alpnNames[config.protocol] ?? [],
     clientCa: tls.clientCa === undefined ? undefined : readNamed(directory, tls.clientCa, what),
   };
   checkServerTls(options, what);

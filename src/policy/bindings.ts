@@ -78,6 +78,15 @@ export function factsValue(facts: Facts): CelMap {
       ),
     ],
     ['functions', [...facts.functions]],
+    [
+      'fields',
+      (facts.fields ?? []).map((each) =>
+        record([
+          ['name', each.name],
+          ['value', each.value],
+        ]),
+      ),
+    ],
     ['verbs', [...facts.verbs]],
     ['analysis', facts.analysis],
     ['reasons', [...facts.reasons]],

@@ -155,8 +155,9 @@ export function fillFacts(source: FactsSource): Facts {
     isColumnUse(use) ? [{ name, use, masked }] : [],
   );
   const analysis = source.analysis ?? 'complete';
-  const { rowsChangedMax } = source;
+  const { rowsChangedMax, fields } = source;
   return {
+    ...(fields === undefined ? {} : { fields }),
     ...(rowsChangedMax === undefined ? {} : { rowsChangedMax }),
     effects: (source.effects ?? []).filter(isEffect),
     objects,

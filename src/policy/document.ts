@@ -112,6 +112,7 @@ export interface FactsSource {
   readonly objects?: Maybe<readonly { kind: string; name: string; access: string }[]>;
   readonly columns?: Maybe<readonly { name: string; use: string; masked: boolean }[]>;
   readonly functions?: Maybe<Words>;
+  readonly fields?: Maybe<readonly { name: string; value: string }[]>;
   readonly verbs?: Maybe<Words>;
   readonly analysis?: Maybe<string>;
   readonly reasons?: Maybe<Words>;
@@ -232,6 +233,7 @@ export const factsSchema: z.ZodType<FactsSource> = strict({
   objects: z.array(strict({ kind: word, name: word, access: word })).optional(),
   columns: z.array(strict({ name: word, use: word, masked: z.boolean() })).optional(),
   functions: z.array(word).optional(),
+  fields: z.array(strict({ name: word, value: z.string() })).optional(),
   verbs: z.array(word).optional(),
   analysis: word.optional(),
   reasons: z.array(word).optional(),

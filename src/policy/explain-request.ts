@@ -138,6 +138,7 @@ function together(decisive: ExplainedCommand, commands: readonly ExplainedComman
     objects: distinct(all.flatMap(({ objects }) => objects)),
     columns: distinct(all.flatMap(({ columns }) => columns)),
     functions: distinct(all.flatMap(({ functions }) => functions)),
+    fields: distinct(all.flatMap(({ fields = [] }) => fields)),
     verbs: all.flatMap(({ verbs }) => verbs),
     analysis: completeness[worst] ?? 'opaque',
     reasons: distinct(all.flatMap(({ reasons }) => reasons)),

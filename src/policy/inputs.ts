@@ -159,6 +159,11 @@ const columnFact = object({
   masked: [bool, 'whether a mask of this policy covers it for this identity'],
 });
 
+const fieldFact = object({
+  name: [text, 'where it stands and its name: `query.page`, `body.customer.name`'],
+  value: [text, 'its text; empty for an object or a list'],
+});
+
 /** The inputs of every condition, by name. */
 export const inputs: Fields = new Map<string, Input>([
   [
@@ -170,6 +175,7 @@ export const inputs: Fields = new Map<string, Input>([
         objects: [listOf(objectFact), 'what it touches'],
         columns: [listOf(columnFact), 'columns that it reads, filters by, copies or writes'],
         functions: [listOf(text), 'functions that run, fully qualified'],
+        fields: [listOf(fieldFact), 'named values that it carries: parameters, fields of a body'],
         verbs: [listOf(text), 'statement verbs in upper case, methods, program names'],
         analysis: [oneOf(analysisNames), 'whether the facts cover everything that it can do'],
         reasons: [listOf(text), 'why the analysis is not complete'],

@@ -324,6 +324,7 @@ class Budget {
       facts.objects.length,
       facts.columns.length,
       facts.functions.length,
+      facts.fields?.length ?? 0,
       facts.verbs.length,
       facts.reasons.length,
     );

@@ -1,6 +1,10 @@
 /** The registry: a protocol is its folder and one line here. */
 import type { Protocol } from '#core/protocol.ts';
 import type { ProtocolName } from '#core/target.ts';
+import { http } from './http/index.ts';
 import { postgres } from './postgres/index.ts';
 
-export const protocols: ReadonlyMap<ProtocolName, Protocol> = new Map([[postgres.name, postgres]]);
+export const protocols: ReadonlyMap<ProtocolName, Protocol> = new Map<ProtocolName, Protocol>([
+  [postgres.name, postgres],
+  [http.name, http],
+]);

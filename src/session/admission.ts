@@ -280,6 +280,7 @@ function openedSession(parts: AdmissionParts, opened: Opened): Admission {
       parts.live.addWire(id, wire);
       return wire;
     },
+    release: (wire) => parts.live.removeWire(id, wire),
     close(end) {
       closing ??= closeSession(parts, opened, end);
       return closing;

@@ -104,6 +104,11 @@ export class LiveSessions {
     else entry.wires.add(wire);
   }
 
+  /** Forgets a connection that is closed, so that a long session does not collect them. */
+  removeWire(id: SessionId, wire: Wire): void {
+    this.#sessions.get(id)?.wires.delete(wire);
+  }
+
   /** Why the session has to end, once it has. */
   refusalOf(id: SessionId): Refusal | undefined {
     const entry = this.#sessions.get(id);

@@ -318,8 +318,13 @@ function holdsAndRecordings({ commands }: Adapter, the: TheWorld): void {
     for await (const item of archive.commands(summary.session, reading)) {
       if ('text' in item) texts.push(item.text);
     }
-    assert.ok(texts.includes(commands.allowed.text), texts.join(' | '));
-    assert.ok(texts.includes(commands.denied.text), texts.join(' | '));
+    // A protocol may record more than the words of the client, behind them.
+    for (const { text } of [commands.allowed, commands.denied]) {
+      assert.ok(
+        texts.some((each) => each.startsWith(text)),
+        texts.join(' | '),
+      );
+    }
     const [report] = await archive.verify([summary.path], [...archive.publicKeys().values()]);
     assert.equal(report?.verdict, 'verified');
   });

@@ -76,6 +76,7 @@ export function makeAdmission(options: AdmissionOptions): Admission {
   return {
     authorization: makeAuthorization(options),
     dial: () => Promise.reject(new Error('the test dials')),
+    release: () => undefined,
     secrets: () => Promise.resolve(secrets),
     get stages(): never {
       throw new Error('no command is judged in this test');

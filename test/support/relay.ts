@@ -202,6 +202,7 @@ class RelayState {
     return {
       authorization: mintTargetAuthorization(context, account),
       dial: (signal) => SocketWire.dial(this.#options, signal),
+      release: () => undefined,
       secrets: async () => ({
         username: this.#options.username,
         password: undefined,

@@ -1,0 +1,217 @@
+/**
+ * The facts of a request: what its method says it does, what it names, and the values that it
+ * carries. Pure. By the semantics of HTTP a GET reads; what a target does beyond that, the operator
+ * says in the settings of the route.
+ *
+ * Invariant: `complete` only when every part of the request was read; a second way to say a method
+ * counts as if it had been said.
+ */
+import { createHash } from 'node:crypto';
+import type { Access, Effect, Facts, ObjectFact } from '#core/facts.ts';
+import { type Field, looseName } from './codec/fields.ts';
+import type { HttpSettings, RouteSetting } from './config.ts';
+import type { RequestAnalysis } from './dialect.ts';
+import { collectMultipart, collectPairs } from './facts-form.ts';
+import { addDocument, addGraphqlRequest, type GraphqlFacts, noGraphql } from './facts-graphql.ts';
+import { addField, type Collected, collectJson } from './facts-json.ts';
+import { isUtf8, mediaType } from './media-type.ts';
+import { bodyText, type HttpRequest } from './request.ts';
+
+interface Meaning {
+  readonly effect: Effect;
+  readonly access: Access;
+}
+
+const meanings: ReadonlyMap<string, Meaning> = new Map([
+  ['GET', { effect: 'read', access: 'read' }],
+  ['HEAD', { effect: 'read', access: 'read' }],
+  ['OPTIONS', { effect: 'read', access: 'read' }],
+  ['POST', { effect: 'insert', access: 'create' }],
+  ['PUT', { effect: 'update', access: 'write' }],
+  ['PATCH', { effect: 'update', access: 'write' }],
+  ['DELETE', { effect: 'delete', access: 'drop' }],
+]);
+
+const unknownMeaning: Meaning = { effect: 'unknown', access: 'execute' };
+
+/** Fields by which frameworks let a client say another method. */
+const overrides: ReadonlySet<string> = new Set([
+  'x-http-method-override',
+  'x-http-method',
+  'x-method-override',
+]);
+
+interface Findings extends Collected {
+  readonly methods: Set<string>;
+  readonly graphql: GraphqlFacts;
+}
+
+/** Finds out what a request does. */
+export function analyseRequest(request: HttpRequest, settings: HttpSettings): RequestAnalysis {
+  const found: Findings = {
+    fields: [],
+    reasons: new Set(),
+    methods: new Set([request.method]),
+    graphql: noGraphql(),
+  };
+  const path = lookUpPath(request.path);
+  const route = settings.routes.find((each) => fitsRoute(each, request.method, path));
+  if (route !== undefined) addPathValues(route.path, request.path, found);
+  if (request.query !== undefined) collectPairs(request.query, 'query', found);
+  const isGraphql = settings.graphql.includes(path);
+  readBody(request, isGraphql, found);
+  if (isGraphql) readGraphql(request, found);
+  addOverrides(request.fields, found);
+  if (request.upgrade !== undefined) found.reasons.add('what follows the upgrade is not judged');
+  const name = route?.path.toLowerCase() ?? path;
+  return {
+    facts: factsOf(request, { found, route, name }),
+    aliases: found.graphql.aliases,
+  };
+}
+
+/** As rules compare it: servers differ in whether case and a slash at the end count. */
+function lookUpPath(path: string): string {
+  const lower = path.toLowerCase();
+  return lower.length > 1 && lower.endsWith('/') ? lower.slice(0, -1) : lower;
+}
+
+function fitsRoute(route: RouteSetting, method: string, path: string): boolean {
+  if (route.method !== undefined && route.method !== method) return false;
+  const wanted = lookUpPath(route.path).split('/');
+  const segments = path.split('/');
+  return (
+    wanted.length === segments.length &&
+    wanted.every((part, index) => isVariable(part) || part === segments[index])
+  );
+}
+
+const isVariable = (part: string): boolean => part.startsWith('{') && part.endsWith('}');
+
+function addPathValues(pattern: string, path: string, found: Findings): void {
+  const segments = path.split('/');
+  for (const [index, part] of pattern.split('/').entries()) {
+    if (isVariable(part)) addField(found, `path.${part.slice(1, -1)}`, segments[index] ?? '');
+  }
+}
+
+function addOverrides(fields: readonly Field[], found: Findings): void {
+  for (const { name, value } of fields) {
+    if (overrides.has(looseName(name))) found.methods.add(value.toUpperCase());
+  }
+  for (const { name, value } of found.fields) {
+    if (name === 'query._method' || name === 'body._method') found.methods.add(value.toUpperCase());
+  }
+}
+
+function readBody({ body, fields }: HttpRequest, isGraphql: boolean, found: Findings): void {
+  if (body.kind === 'none') return;
+  if (body.kind === 'stream') {
+    found.reasons.add('a body that is not read');
+    return;
+  }
+  const type = mediaType(fields);
+  const text = bodyText(body.bytes);
+  if (body.bytes.length === 0) return;
+  if (text === undefined || !isUtf8(type)) {
+    found.reasons.add('a body that is not UTF-8 text');
+    return;
+  }
+  switch (type.form) {
+    case 'json':
+      collectJson(text, 'body', found);
+      return;
+    case 'ndjson':
+      for (const line of text.split('\n')) if (line.trim() !== '') collectJson(line, 'body', found);
+      return;
+    case 'form':
+      collectPairs(text, 'body', found);
+      return;
+    case 'multipart':
+      collectMultipart(body.bytes, type.boundary ?? '', found);
+      return;
+    case 'graphql':
+      addDocument(text, found.graphql, found);
+      return;
+    case 'csv':
+    case 'events':
+    case 'text':
+      addField(found, 'body', text);
+      return;
+    case 'other':
+    case 'unknown':
+      if (!isGraphql) found.reasons.add('a body of a type that is not read');
+  }
+}
+
+/** Documents in the query string and in the body: a server may take either. */
+function readGraphql({ body, query, fields }: HttpRequest, found: Findings): void {
+  if (query !== undefined) {
+    // Only what the query string gave: the documents add fields of their own.
+    const queried = found.fields.filter(({ name }) => name === 'query.query');
+    for (const { value } of queried) addDocument(value, found.graphql, found);
+  }
+  const isQueried = found.graphql.verbs.size > 0 || found.graphql.effects.size > 0;
+  if (body.kind !== 'whole' || body.bytes.length === 0) {
+    if (!isQueried) addGraphqlRequest(undefined, found.graphql, found);
+    return;
+  }
+  const { form } = mediaType(fields);
+  if (form === 'graphql') return;
+  const text = bodyText(body.bytes) ?? '';
+  try {
+    addGraphqlRequest(JSON.parse(text), found.graphql, found);
+  } catch {
+    addGraphqlRequest(undefined, found.graphql, found);
+  }
+}
+
+interface Named {
+  readonly found: Findings;
+  readonly route: RouteSetting | undefined;
+  readonly name: string;
+}
+
+function factsOf({ path, method }: HttpRequest, { found, route, name }: Named): Facts {
+  const { methods, graphql, reasons } = found;
+  const effects = new Set<Effect>();
+  const objects: ObjectFact[] = [];
+  for (const each of methods) {
+    const meaning = meanings.get(each) ?? unknownMeaning;
+    // A POST is how GraphQL asks: what it does, the document says.
+    const isSaid = route?.effects !== undefined && each === method;
+    const isGraphql = graphql.effects.size > 0 && each === 'POST';
+    if (!isSaid && !isGraphql) effects.add(meaning.effect);
+    if (meaning === unknownMeaning) reasons.add(`the method ${each.slice(0, 32)} is not known`);
+    objects.push({ kind: 'route', name, access: meaning.access });
+  }
+  for (const effect of graphql.effects) effects.add(effect);
+  for (const effect of route?.effects ?? []) effects.add(effect);
+  objects.push({ kind: 'path', name: path, access: objects[0]?.access ?? 'execute' });
+  const functions = [...graphql.functions];
+  if (route?.operation !== undefined) functions.push(route.operation);
+  return {
+    effects: [...effects],
+    objects,
+    columns: [],
+    functions,
+    fields: found.fields,
+    verbs: [...methods, ...graphql.verbs],
+    analysis: reasons.size === 0 ? 'complete' : 'partial',
+    reasons: [...reasons],
+    fingerprint: fingerprint([...methods].join(), shapeOf(name), found),
+  };
+}
+
+/** The same for requests of one shape: numbers and long names in the path do not count. */
+const shapeOf = (path: string): string =>
+  path
+    .split('/')
+    .map((segment) => (/\d/.test(segment) || segment.length > 40 ? '{}' : segment))
+    .join('/');
+
+function fingerprint(methods: string, shape: string, { fields, graphql }: Findings): string {
+  const names = [...new Set(fields.map(({ name }) => name))].toSorted();
+  const all = [methods, shape, ...names, '', ...[...graphql.functions].toSorted()];
+  return createHash('sha256').update(JSON.stringify(all)).digest('hex');
+}

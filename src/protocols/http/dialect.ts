@@ -1,0 +1,53 @@
+/**
+ * What a protocol over HTTP says for itself: the facts of a request, what the gateway adds to it,
+ * and how an answer is masked. Everything else (heads, bodies, logins, holds, recording, upgrades)
+ * is the same for all of them.
+ */
+import type { SessionContext } from '#core/command.ts';
+import type { Facts } from '#core/facts.ts';
+import type { MaskSet } from '#core/masking.ts';
+import type { AnalysisPlace } from '#core/protocol.ts';
+import type { Target } from '#core/target.ts';
+import type { Field } from './codec/fields.ts';
+import type { ResponseHead } from './codec/head.ts';
+import type { HttpSettings } from './config.ts';
+import type { HttpRequest } from './request.ts';
+
+/** What was found out about a request. */
+export interface RequestAnalysis {
+  readonly facts: Facts;
+  /** Names of fields that an answer gives under other names, by the name in the answer. */
+  readonly aliases: ReadonlyMap<string, readonly string[]>;
+}
+
+/** Changes a body as it passes. Each of its answers is memory of its own. */
+export interface BodyMasker {
+  /** @throws GatewayError `SP_MASK_UNSOUND` */
+  push(bytes: Uint8Array, start: number, end: number): Uint8Array;
+  /** Gives the rest. @throws GatewayError `SP_MASK_UNSOUND` */
+  end(): Uint8Array;
+}
+
+/** A request with what is needed to mask its answer. */
+export interface Answered {
+  readonly request: HttpRequest;
+  readonly analysis: RequestAnalysis;
+  readonly head: ResponseHead;
+  readonly masks: MaskSet;
+  readonly settings: HttpSettings;
+}
+
+export interface Dialect {
+  /** The settings of a target that every protocol over HTTP has. */
+  settings(target: Target): HttpSettings;
+  /** The facts of a request. Never throws; what it does not understand it says. */
+  analyse(request: HttpRequest, place: AnalysisPlace): RequestAnalysis;
+  /** What the gateway tells the target about the session, besides the account's secret. */
+  upstreamFields(context: SessionContext): readonly Field[];
+  /**
+   * How the body of an answer is masked; undefined when it may pass as it is.
+   *
+   * @throws GatewayError `SP_MASK_UNSOUND` when it cannot be.
+   */
+  masker(answered: Answered): BodyMasker | undefined;
+}

@@ -1,0 +1,264 @@
+/**
+ * The client's connection, from its first byte: TLS or not, then requests, each with its proof. The
+ * connection has a session for as long as requests come with one proof to one target; another proof
+ * or another target is another session.
+ *
+ * Invariants: nothing of a body is read before its sender was let in; one request is worked on at a
+ * time; whatever is not understood ends the connection.
+ */
+import { type GatewayError, toGatewayError } from '#core/errors.ts';
+import { httpLimits } from '#core/limits.ts';
+import type { Door, ProtocolServices, SessionEnd } from '#core/protocol.ts';
+import type { Target } from '#core/target.ts';
+import type { Wire } from '#core/wire.ts';
+import { membersOf, valueOf } from './codec/fields.ts';
+import { requestFraming } from './codec/framing.ts';
+import { readRequestHead, type RequestHead } from './codec/head.ts';
+import { FirstBytes, HeadConsumer } from './consumers.ts';
+import { readClaim } from './credentials.ts';
+import type { Dialect } from './dialect.ts';
+import { Input } from './input.ts';
+import { readBody } from './read-body.ts';
+import { encodeRefusal, refusalOf, refuse } from './refusal.ts';
+import { type Asked, Relay } from './relay.ts';
+import { forwardedFields } from './request.ts';
+import { type Place, type Routes, userOf } from './route.ts';
+import { HttpSession } from './session.ts';
+
+const TLS_HANDSHAKE = 0x16;
+/** For the client to take its last answer. */
+const LINGER_MS = 1_000;
+const encoder = new TextEncoder();
+const goOn = encoder.encode('HTTP/1.1 100 Continue\r\n\r\n');
+
+export interface DownstreamParts {
+  readonly wire: Wire;
+  readonly door: Door;
+  readonly services: ProtocolServices;
+  readonly dialect: Dialect;
+  readonly routes: Routes;
+}
+
+interface Current {
+  readonly key: string;
+  readonly session: HttpSession;
+  readonly relay: Relay;
+}
+
+export class Downstream {
+  readonly #parts: DownstreamParts;
+  readonly #signal: AbortSignal;
+  readonly #gone: AbortController = new AbortController();
+  #input: Input;
+  #current: Current | undefined;
+  #isIdle: boolean = false;
+  #isEnding: boolean = false;
+  #end: SessionEnd = { reason: 'client', code: undefined, detail: '' };
+
+  constructor(parts: DownstreamParts, signal: AbortSignal) {
+    this.#parts = parts;
+    this.#signal = signal;
+    this.#input = this.#attach();
+  }
+
+  /** Serves the connection to its end. Never throws. */
+  async run(): Promise<void> {
+    const drain = (): void => this.#stop({ reason: 'drained', code: 'SP_DRAINING', detail: '' });
+    this.#signal.addEventListener('abort', drain, { once: true });
+    if (this.#signal.aborted) drain();
+    try {
+      if (await this.#secure()) while (!this.#isEnding && (await this.#next()));
+    } catch (thrown) {
+      this.#turnAway(toGatewayError(thrown), 'GET');
+    }
+    this.#signal.removeEventListener('abort', drain);
+    const { wire, services } = this.#parts;
+    wire.end();
+    services.clock.after(LINGER_MS, () => wire.destroy());
+    await this.#current?.session.close(this.#end);
+  }
+
+  #attach(): Input {
+    return new Input(this.#parts.wire, 1, {
+      gone: () => this.#gone.abort(),
+      drained: () => this.#current?.session.outlet.drained(),
+    });
+  }
+
+  /** Ends the connection: at once when nothing is under way, else behind it. */
+  #stop(end: SessionEnd): void {
+    this.#isEnding = true;
+    this.#end = end;
+    if (this.#isIdle) this.#input.abandon();
+  }
+
+  /** TLS where the first byte says so. Answers whether there is somebody to serve. */
+  async #secure(): Promise<boolean> {
+    const { wire, door } = this.#parts;
+    const first = new FirstBytes((count) => door.spend(count));
+    this.#isIdle = true;
+    if (!(await this.#input.consume(first))) return false;
+    this.#isIdle = false;
+    if (first.bytes[0] === TLS_HANDSHAKE) {
+      const { tls } = door.listener;
+      if (tls === undefined) {
+        door.failed('SP_PROTOCOL', 'TLS is not configured here');
+        return false;
+      }
+      wire.pause();
+      await wire.upgradeServer(tls, this.#signal, first.bytes);
+      this.#input = this.#attach();
+      return true;
+    }
+    this.#input.unread(first.bytes);
+    if (door.listener.plaintextAllowed) return true;
+    this.#refuse(refuse('SP_TLS_REQUIRED'), 'GET');
+    return false;
+  }
+
+  /** Serves the next request; answers whether there can be another. */
+  async #next(): Promise<boolean> {
+    const head = await this.#head();
+    if (head === undefined) return false;
+    let asked: Asked;
+    let current: Current;
+    try {
+      const { door } = this.#parts;
+      const place = this.#parts.routes.place(head, door.listener.target);
+      current = await this.#session(head, place);
+      asked = await this.#asked(head, place, current.session);
+    } catch (thrown) {
+      this.#turnAway(toGatewayError(thrown), head.method);
+      return false;
+    }
+    return await current.relay.serve(asked);
+  }
+
+  /** The head of the next request; undefined when there is none. */
+  async #head(): Promise<RequestHead | undefined> {
+    const { door, services } = this.#parts;
+    const spend = this.#current === undefined ? (count: number) => door.spend(count) : undefined;
+    const consumer = new HeadConsumer(
+      (bytes) => readRequestHead(bytes, httpLimits.fieldsMax),
+      spend,
+    );
+    this.#isIdle = true;
+    const cancelIdle = services.clock.after(httpLimits.idleMsMax, () => this.#input.abandon());
+    try {
+      return (await this.#input.consume(consumer)) ? consumer.head : undefined;
+    } finally {
+      cancelIdle();
+      this.#isIdle = false;
+    }
+  }
+
+  /** The session that a request belongs to: the present one if proof and target are the same. */
+  async #session(head: RequestHead, place: Place): Promise<Current> {
+    const { door, services, dialect, wire } = this.#parts;
+    const claim = readClaim(head.fields);
+    const named = userOf(claim.user, place.target);
+    const key = `${named}\n${claim.key.reveal()}`;
+    if (this.#current?.key === key) return this.#current;
+    const former = this.#current;
+    this.#current = undefined;
+    await former?.session.close(this.#end);
+    const isBound = door.listener.target !== undefined;
+    const attempt = {
+      user: isBound ? named.slice(0, named.lastIndexOf('@')) : named,
+      namespace: '',
+      clientName: claim.clientName,
+      holdMode: claim.holdMode,
+      proof: claim.proof,
+    };
+    const admission = await door.admit(attempt, this.#signal);
+    const { target } = admission.authorization;
+    const session = new HttpSession({
+      admission,
+      settings: dialect.settings(target),
+      wire,
+      clock: services.clock,
+    });
+    const relay = new Relay(session, this.#client(), dialect);
+    this.#current = { key, session, relay };
+    // From here on a client that leaves is noticed while it waits for its answer.
+    this.#input.heldBytesMax = services.limits.heldBytesMax;
+    admission.signal.addEventListener('abort', () => this.#ended(session), { once: true });
+    if (admission.signal.aborted) this.#ended(session);
+    return this.#current;
+  }
+
+  #ended(session: HttpSession): void {
+    if (this.#current?.session !== session && this.#current !== undefined) return;
+    this.#stop({ reason: 'refused', code: undefined, detail: '' });
+  }
+
+  #client(): ConstructorParameters<typeof Relay>[1] {
+    return {
+      gone: this.#gone.signal,
+      body: (consumer) => this.#input.consume(consumer),
+      flow: { pause: () => this.#input.pause(), resume: () => this.#input.resume() },
+    };
+  }
+
+  /** A request with its body, as far as that is read before it is judged. */
+  async #asked(head: RequestHead, place: Place, session: HttpSession): Promise<Asked> {
+    const { settings, upstream, admission } = session;
+    const framing = requestFraming(head);
+    const expected = valueOf(head.fields, 'expect')?.toLowerCase();
+    if (expected === '100-continue' && framing.kind !== 'none') {
+      session.outlet.put(goOn);
+      session.outlet.flush();
+    }
+    const { body, rest, isDecoded } = await readBody(this.#input, head, framing, settings);
+    const forwarded = forwardedFields(head, {
+      isMasked: !admission.stages.masks.empty,
+      isDecoded,
+      secretField: upstream.secretField,
+    });
+    const connection = membersOf(head.fields, 'connection');
+    const upgrade = connection.includes('upgrade') ? valueOf(head.fields, 'upgrade') : undefined;
+    return {
+      request: {
+        method: head.method,
+        path: place.path,
+        query: head.query,
+        fields: head.fields,
+        forwarded,
+        host: upstream.host,
+        clientHost: head.host,
+        body,
+        upgrade: upgrade?.toLowerCase() === 'websocket' ? 'websocket' : undefined,
+      },
+      prefix: place.prefix,
+      isModern: head.version === 1,
+      isLast: head.version === 0 || connection.includes('close') || this.#isEnding,
+      rest,
+    };
+  }
+
+  /** Answers a request that has no session, or whose body cannot be read. Ends the connection. */
+  #turnAway(error: GatewayError, method: string): void {
+    const { door } = this.#parts;
+    if (this.#current === undefined) door.failed(error.code, error.message);
+    this.#end = { reason: 'error', code: error.code, detail: error.message };
+    if (!this.#gone.signal.aborted) this.#refuse(refusalOf(error), method);
+  }
+
+  #refuse(refusal: ReturnType<typeof refuse>, method: string): void {
+    const bytes = encodeRefusal(refusal, { method, isLast: true });
+    const session = this.#current?.session;
+    if (session === undefined) this.#parts.wire.write(bytes);
+    else {
+      session.outlet.put(bytes);
+      session.outlet.flush();
+    }
+  }
+}
+
+/** The targets of a protocol, by what clients call them. */
+export const namesOf =
+  (dialect: Dialect) =>
+  (target: Target): { readonly hosts: readonly string[]; readonly prefix: string | undefined } => {
+    const { hosts, prefix } = dialect.settings(target);
+    return { hosts, prefix };
+  };

@@ -1,0 +1,43 @@
+/** HTTP: version 1.1, towards clients and towards targets. The rest of the folder is behind this. */
+import type { Capabilities, Protocol } from '#core/protocol.ts';
+import type { Target } from '#core/target.ts';
+import { analyseRequest } from './commands.ts';
+import { type HttpSettings, httpSettings } from './config.ts';
+import type { Dialect } from './dialect.ts';
+import { bodyMasker } from './results-body.ts';
+import { httpRuntime } from './runtime.ts';
+
+const capabilities: Capabilities = {
+  approval: 'hold',
+  masking: 'text',
+  recording: 'exchanges',
+  survivesDenial: true,
+};
+
+const known = new WeakMap<Target, HttpSettings>();
+
+/** Checked again once a target, since targets hold settings of every protocol. */
+function settingsOf(target: Target): HttpSettings {
+  let settings = known.get(target);
+  if (settings === undefined) {
+    settings = httpSettings.parse(target.settings);
+    known.set(target, settings);
+  }
+  return settings;
+}
+
+/** Plain HTTP: facts by method, route, parameters and body. */
+const plain: Dialect = {
+  settings: settingsOf,
+  analyse: (request, { target }) => analyseRequest(request, settingsOf(target)),
+  upstreamFields: () => [],
+  masker: bodyMasker,
+};
+
+/** HTTP, as the registry knows it. */
+export const http: Protocol<HttpSettings> = {
+  name: 'http',
+  settings: httpSettings,
+  capabilities,
+  start: (services) => Promise.resolve(httpRuntime(services, plain)),
+};

@@ -1,0 +1,96 @@
+/**
+ * How HTTP clients are told no: problem details (RFC 9457) with the status of the error table, the
+ * code, the rule, the reason, what to do about it, and the hold if there is one.
+ */
+import { type ErrorCode, errorTable, type GatewayError } from '#core/errors.ts';
+import type { Refusal } from '#core/verdict.ts';
+import type { Field } from './codec/fields.ts';
+import { encodeHead, statusLine } from './codec/write.ts';
+
+/** A refusal that the relay itself makes; the words are the error table's. */
+export const refuse = (code: ErrorCode, reason = '', hint = ''): Refusal => ({
+  refused: true,
+  code,
+  rule: '',
+  reason: reason === '' ? errorTable[code].text : reason,
+  hint,
+  hold: undefined,
+  endsSession: false,
+});
+
+/** An error as a refusal: its detail only where clients may know it. */
+export function refusalOf(error: GatewayError): Refusal {
+  const { text, audience } = errorTable[error.code];
+  // What the door knows of a failed login, a detail too many would tell somebody who guesses.
+  const isLogin = error.code === 'SP_LOGIN_FAILED' || error.code === 'SP_NO_GRANT';
+  const detail = audience === 'client' && !isLogin ? error.message.slice(text.length + 2) : '';
+  return refuse(error.code, detail === '' ? text : `${text}: ${detail}`, hints[error.code] ?? '');
+}
+
+const hints: Readonly<Partial<Record<ErrorCode, string>>> = {
+  SP_LOGIN_FAILED: 'Send a Sallyport credential or an OIDC token as Bearer, or as Basic password.',
+  SP_NO_GRANT: 'The target is named by host, path or account@target.',
+};
+
+/** How the answer is to be written. */
+export interface ProblemForm {
+  /** HEAD gets no body. */
+  readonly method: string;
+  /** Whether the connection ends behind it. */
+  readonly isLast: boolean;
+}
+
+const RETRY_SECONDS = 5;
+const encoder = new TextEncoder();
+
+/** The answer to one refused request. */
+export function encodeRefusal(refusal: Refusal, { method, isLast }: ProblemForm): Uint8Array {
+  const row = errorTable[refusal.code];
+  const body = encoder.encode(
+    JSON.stringify({
+      type: `urn:sallyport:error:${refusal.code}`,
+      title: row.text,
+      status: row.http,
+      detail: refusal.reason,
+      code: refusal.code,
+      ...(refusal.rule === '' ? {} : { rule: refusal.rule }),
+      ...(refusal.hint === '' ? {} : { hint: refusal.hint }),
+      ...(refusal.hold === undefined
+        ? {}
+        : { hold: refusal.hold, instance: `urn:sallyport:hold:${refusal.hold}` }),
+    }),
+  );
+  const fields: Field[] = [
+    { name: 'content-type', value: 'application/problem+json' },
+    { name: 'content-length', value: String(body.length) },
+    { name: 'cache-control', value: 'no-store' },
+  ];
+  if (row.http === 401) {
+    fields.push({ name: 'www-authenticate', value: 'Bearer realm="sallyport"' });
+    fields.push({ name: 'www-authenticate', value: 'Basic realm="sallyport", charset="UTF-8"' });
+  }
+  if (refusal.code === 'SP_HOLD_PENDING') {
+    fields.push({ name: 'retry-after', value: String(RETRY_SECONDS) });
+  }
+  if (isLast) fields.push({ name: 'connection', value: 'close' });
+  const head = encodeHead(statusLine(row.http, reasons[row.http] ?? ''), fields);
+  return method === 'HEAD' ? head : Buffer.concat([head, body]);
+}
+
+const reasons: Readonly<Record<number, string>> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  403: 'Forbidden',
+  404: 'Not Found',
+  408: 'Request Timeout',
+  409: 'Conflict',
+  413: 'Content Too Large',
+  426: 'Upgrade Required',
+  429: 'Too Many Requests',
+  499: 'Client Closed Request',
+  500: 'Internal Server Error',
+  501: 'Not Implemented',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  507: 'Insufficient Storage',
+};

@@ -1,0 +1,266 @@
+/**
+ * One request of a session: judged, sent, answered. Requests of a connection come here one after
+ * the other, so answers are in order.
+ *
+ * Invariants: nothing is sent without a permit for exactly it; a refusal leaves the connection in
+ * step; an answer that has begun and cannot be finished is cut, so that it is not taken for whole.
+ */
+import type { BoundValue, Command } from '#core/command.ts';
+import { GatewayError, toGatewayError } from '#core/errors.ts';
+import { httpLimits } from '#core/limits.ts';
+import type { AllowedCommand } from '#core/permit.ts';
+import type { Refusal } from '#core/verdict.ts';
+import { Answer } from './answer.ts';
+import type { BodyReader } from './codec/body-reader.ts';
+import { BodyReader as Reader } from './codec/body-reader.ts';
+import { encodeChunk, lastChunk } from './codec/chunked.ts';
+import { membersOf, valueOf } from './codec/fields.ts';
+import { type Framing, responseFraming } from './codec/framing.ts';
+import { readResponseHead, type ResponseHead } from './codec/head.ts';
+import { BodyConsumer, HeadConsumer } from './consumers.ts';
+import type { Dialect, RequestAnalysis } from './dialect.ts';
+import type { HttpRequest } from './request.ts';
+import { bodyText, requestText } from './request.ts';
+import { encodeRefusal, refusalOf } from './refusal.ts';
+import { answerFields } from './results.ts';
+import type { HttpSession } from './session.ts';
+import type { Connection } from './upstream.ts';
+
+const INTERIM_MAX = 16;
+
+/** A request as it was read, and what it asks of the connection. */
+export interface Asked {
+  readonly request: HttpRequest;
+  /** What was taken off its path. */
+  readonly prefix: string;
+  /** Whether the client understands chunks and interim answers. */
+  readonly isModern: boolean;
+  /** Whether the connection ends behind its answer. */
+  readonly isLast: boolean;
+  /** The rest of a body that goes on unread, behind what was read of it. */
+  readonly rest: { readonly reader: BodyReader; readonly begun: Uint8Array } | undefined;
+}
+
+/** The client's end. */
+export interface Client {
+  /** Aborted when the client has gone. */
+  readonly gone: AbortSignal;
+  /** Hands the rest of a body on. Resolves to false when the client went first. */
+  readonly body: (consumer: BodyConsumer) => Promise<boolean>;
+  /** The client's body waits, and goes on. */
+  readonly flow: { pause(): void; resume(): void };
+}
+
+export class Relay {
+  readonly #session: HttpSession;
+  readonly #client: Client;
+  readonly #dialect: Dialect;
+  #answer: Answer | undefined;
+
+  constructor(session: HttpSession, client: Client, dialect: Dialect) {
+    this.#session = session;
+    this.#client = client;
+    this.#dialect = dialect;
+  }
+
+  /** Serves one request. Never throws; answers whether the connection can carry another. */
+  async serve(asked: Asked): Promise<boolean> {
+    const { admission, upstream, outlet } = this.#session;
+    const stop = (): void => upstream.drop();
+    this.#client.gone.addEventListener('abort', stop, { once: true });
+    admission.signal.addEventListener('abort', stop, { once: true });
+    this.#answer = undefined;
+    try {
+      const analysis = this.#dialect.analyse(asked.request, admission.stages.context);
+      const judged = await this.#judge(asked, analysis);
+      if (judged.refused) return this.#refuse(judged, asked);
+      return await this.#forward(judged, asked, analysis);
+    } catch (thrown) {
+      upstream.drop();
+      return this.#failed(toGatewayError(thrown), asked);
+    } finally {
+      outlet.from(undefined);
+      this.#client.gone.removeEventListener('abort', stop);
+      admission.signal.removeEventListener('abort', stop);
+    }
+  }
+
+  #judge(
+    { request }: Asked,
+    { facts }: RequestAnalysis,
+  ): AllowedCommand | Refusal | Promise<AllowedCommand | Refusal> {
+    const { stages, signal } = this.#session.admission;
+    const id = stages.commandId();
+    const command: Command = {
+      id,
+      context: stages.context,
+      kind: 'execute',
+      text: requestText(request),
+      parameters: bodyValues(request),
+      // What is not read must never match what a reviewer has seen.
+      state: request.body.kind === 'stream' ? `unread body of ${id}` : '',
+      facts,
+    };
+    const left = new AbortController();
+    const cancelled = AbortSignal.any([this.#client.gone, signal, left.signal]);
+    return stages.gate(
+      command,
+      () => {
+        // Nobody can approve what nobody has read.
+        if (request.body.kind === 'stream') left.abort();
+      },
+      cancelled,
+    );
+  }
+
+  async #forward(
+    permit: AllowedCommand,
+    asked: Asked,
+    analysis: RequestAnalysis,
+  ): Promise<boolean> {
+    const { upstream, admission, outlet } = this.#session;
+    const { request } = asked;
+    const signal = AbortSignal.any([this.#client.gone, admission.signal]);
+    const connection = await upstream.connection(signal);
+    connection.onDrained = () => this.#client.flow.resume();
+    outlet.from(connection.input);
+    const added = [
+      ...this.#dialect.upstreamFields(admission.stages.context),
+      ...this.#session.forwardedBy(asked),
+    ];
+    const head = upstream.head(permit, request, added);
+    const { body } = request;
+    const isWhole = body.kind === 'whole' && body.bytes.length > 0;
+    connection.wire.write(isWhole ? Buffer.concat([head, body.bytes]) : head);
+    let isSent = asked.rest === undefined;
+    if (!isSent) {
+      this.#sendRest(connection, asked).then(
+        (isWhole) => {
+          isSent = isWhole;
+          if (!isWhole) upstream.drop();
+        },
+        () => upstream.drop(),
+      );
+    }
+    const answered = await this.#receive(connection);
+    const mayReuse = await this.#pass(connection, { asked, analysis, head: answered });
+    // A target that answers before it has the body leaves both connections out of step.
+    if (mayReuse && isSent) upstream.keep();
+    else upstream.drop();
+    return isSent && !asked.isLast && this.#answer?.endsByClose === false;
+  }
+
+  /** Sends a body on that is not read. Resolves to whether all of it was sent. */
+  async #sendRest(connection: Connection, { request, rest }: Asked): Promise<boolean> {
+    if (rest === undefined || request.body.kind !== 'stream') return true;
+    const isChunked = request.body.length === undefined;
+    const { tape } = this.#session.admission.stages;
+    const send = (bytes: Uint8Array, start: number, end: number): void => {
+      tape.data('from-client', bytes, start, end);
+      const piece = isChunked ? encodeChunk(bytes, start, end) : bytes.subarray(start, end);
+      if (!connection.wire.write(piece)) this.#client.flow.pause();
+    };
+    if (rest.begun.length > 0) send(rest.begun, 0, rest.begun.length);
+    const isWhole = await this.#client.body(new BodyConsumer(rest.reader, send));
+    if (isWhole && isChunked) connection.wire.write(lastChunk);
+    return isWhole;
+  }
+
+  /** The head of the final answer; interim ones say nothing that the client needs. */
+  async #receive({ input }: Connection): Promise<ResponseHead> {
+    for (let count = 0; count < INTERIM_MAX; count += 1) {
+      const consumer = new HeadConsumer((bytes) => readResponseHead(bytes, httpLimits.fieldsMax));
+      if (!(await fromTarget(input.consume(consumer)))) throw new GatewayError('SP_TARGET_LOST');
+      const { head } = consumer;
+      if (head.status >= 200 || head.status === 101) return head;
+    }
+    throw broken('too many interim answers');
+  }
+
+  /** Passes an answer on; answers whether the target's connection can be used again. */
+  async #pass({ input }: Connection, { asked, analysis, head }: Passing): Promise<boolean> {
+    const { admission, outlet, settings, upstream } = this.#session;
+    if (head.status === 101) throw broken('an upgrade that nobody asked for');
+    const { masks } = admission.stages;
+    const framing = await fromTarget(framingOf(head, asked.request.method));
+    const { request } = asked;
+    const masker =
+      masks.empty || framing.kind === 'none'
+        ? undefined
+        : this.#dialect.masker({ request, analysis, head, masks, settings });
+    const mayChunk = asked.isModern;
+    const answer = new Answer({
+      outlet,
+      status: head.status,
+      reason: head.reason,
+      fields: answerFields(head, masks, { prefix: asked.prefix, host: upstream.host }),
+      framing,
+      toldLength: masks.empty ? valueOf(head.fields, 'content-length') : undefined,
+      masker,
+      mayChunk,
+      isLast: asked.isLast || (!mayChunk && framing.kind !== 'length' && framing.kind !== 'none'),
+    });
+    this.#answer = answer;
+    answer.begin();
+    const consumer = new BodyConsumer(
+      new Reader(framing),
+      (bytes, start, end) => answer.take(bytes, start, end),
+      () => outlet.flush(),
+    );
+    const isWhole = consumer.isDone || (await fromTarget(input.consume(consumer)));
+    if (!isWhole && !consumer.mayEndByClose) throw new GatewayError('SP_TARGET_LOST');
+    answer.end();
+    const isClosing = membersOf(head.fields, 'connection').includes('close');
+    return isWhole && head.version === 1 && !isClosing && input.heldBytes === 0;
+  }
+
+  #refuse(refusal: Refusal, asked: Asked): boolean {
+    const { outlet } = this.#session;
+    // The rest of a body that nobody will read stands in the way of the next request.
+    const isLast = asked.isLast || refusal.endsSession || asked.rest !== undefined;
+    outlet.put(encodeRefusal(refusal, { method: asked.request.method, isLast }));
+    outlet.flush();
+    return !isLast;
+  }
+
+  #failed(error: GatewayError, asked: Asked): boolean {
+    const { signal } = this.#session.admission;
+    if (this.#client.gone.aborted) return false;
+    if (this.#answer?.hasStarted === true) {
+      this.#session.cut(error);
+      return false;
+    }
+    if (!signal.aborted) return this.#refuse({ ...refusalOf(error) }, asked);
+    const reason: Refusal = signal.reason;
+    return this.#refuse({ ...reason, endsSession: true }, asked);
+  }
+}
+
+interface Passing {
+  readonly asked: Asked;
+  readonly analysis: RequestAnalysis;
+  readonly head: ResponseHead;
+}
+
+/** A body that no text shows whole, so that approvals and recordings have it all the same. */
+function bodyValues({ body }: HttpRequest): readonly BoundValue[] {
+  if (body.kind !== 'whole' || bodyText(body.bytes) !== undefined) return [];
+  return [{ type: 'body', format: 'binary', bytes: body.bytes }];
+}
+
+async function framingOf(head: ResponseHead, method: string): Promise<Framing> {
+  return responseFraming(head, method);
+}
+
+const broken = (detail: string): GatewayError => new GatewayError('SP_TARGET_PROTOCOL', { detail });
+
+/** What is wrong with an answer is the target's mistake, not the client's. */
+async function fromTarget<Value>(reading: Promise<Value>): Promise<Value> {
+  try {
+    return await reading;
+  } catch (thrown) {
+    const error = toGatewayError(thrown);
+    const isForm = error.code === 'SP_FRAME_MALFORMED' || error.code === 'SP_FRAME_TOO_LARGE';
+    throw isForm ? broken(error.message) : error;
+  }
+}

@@ -1,0 +1,63 @@
+/**
+ * The head of an answer as the client gets it, and how its body is framed. Under masks nothing
+ * passes that could tell what a mask hides: lengths, checksums, ranges, values in fields.
+ */
+import type { MaskSet } from '#core/masking.ts';
+import { endToEnd, type Field } from './codec/fields.ts';
+import type { ResponseHead } from './codec/head.ts';
+
+/** Fields that are about the bytes of a body, and wrong once they are others. */
+const aboutBytes: ReadonlySet<string> = new Set([
+  'content-length',
+  'content-encoding',
+  'content-md5',
+  'content-digest',
+  'repr-digest',
+  'digest',
+  'etag',
+  'accept-ranges',
+  'content-range',
+]);
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** Where a path was taken off, what the target says of its own paths is put right. */
+export interface AnswerOptions {
+  readonly prefix: string;
+  /** Host of the target, as it was told. */
+  readonly host: string;
+}
+
+/** The fields of an answer that go to the client; length and connection are not among them. */
+export function answerFields(
+  head: ResponseHead,
+  masks: MaskSet,
+  options: AnswerOptions,
+): readonly Field[] {
+  const fields: Field[] = [];
+  for (const field of endToEnd(head.fields)) {
+    if (field.name === 'content-length') continue;
+    if (!masks.empty && aboutBytes.has(field.name)) continue;
+    fields.push(withinPrefix(masked(field, masks), options));
+  }
+  return fields;
+}
+
+function masked(field: Field, masks: MaskSet): Field {
+  const { content } = masks;
+  if (content === undefined) return field;
+  const bytes = encoder.encode(field.value);
+  const clean = content.cell(bytes, 0, bytes.length, 'text', content.hint(field.name));
+  if (clean === undefined) return field;
+  return { name: field.name, value: decoder.decode(clean).replaceAll(/[\r\n\0]/g, ' ') };
+}
+
+function withinPrefix(field: Field, { prefix, host }: AnswerOptions): Field {
+  if (prefix === '' || field.name !== 'location') return field;
+  const own = ['http://', 'https://'].find((scheme) => field.value.startsWith(`${scheme}${host}/`));
+  const path = own === undefined ? field.value : field.value.slice(own.length + host.length);
+  // `//other/` names another host.
+  if (!path.startsWith('/') || path.startsWith('//')) return field;
+  return { name: field.name, value: `${prefix}${path}` };
+}

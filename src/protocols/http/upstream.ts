@@ -1,0 +1,178 @@
+/**
+ * Connections to a target, one at a time for a session: a session's requests come one after the
+ * other, and nobody else's ever use its connection. A connection that was not used for a while is
+ * closed rather than used again, because nothing is ever sent twice.
+ */
+import type { Clock } from '#core/clock.ts';
+import { GatewayError, toGatewayError } from '#core/errors.ts';
+import { httpLimits } from '#core/limits.ts';
+import type { AllowedCommand } from '#core/permit.ts';
+import type { Admission } from '#core/protocol.ts';
+import { Secret } from '#core/secret.ts';
+import type { TlsClientOptions, Wire } from '#core/wire.ts';
+import type { Field } from './codec/fields.ts';
+import { encodeHead } from './codec/write.ts';
+import type { HttpSettings } from './config.ts';
+import { Input } from './input.ts';
+import { type HttpRequest, requestTarget } from './request.ts';
+
+/** One connection to a target. */
+export interface Connection {
+  readonly wire: Wire;
+  readonly input: Input;
+  /** Called when everything written is in the kernel's hands. */
+  onDrained: () => void;
+  /** Called when the target has hung up. */
+  onGone: () => void;
+}
+
+interface Open extends Connection {
+  /** The field with which the account shows itself. */
+  readonly secret: { readonly name: string; readonly value: Secret } | undefined;
+  lastUsedMs: number;
+}
+
+export interface UpstreamParts {
+  readonly admission: Admission;
+  readonly settings: HttpSettings;
+  readonly clock: Clock;
+}
+
+export class Upstream {
+  readonly #parts: UpstreamParts;
+  #open: Open | undefined;
+
+  constructor(parts: UpstreamParts) {
+    this.#parts = parts;
+  }
+
+  /** The field that carries the account's secret, in lower case; the client's own never goes on. */
+  get secretField(): string | undefined {
+    const { authentication, authenticationHeader } = this.#parts.settings;
+    return authentication === 'header' ? authenticationHeader?.toLowerCase() : undefined;
+  }
+
+  /** The host that the target is told. */
+  get host(): string {
+    const { address, tls } = this.#parts.admission.authorization.target;
+    const { upstreamHost } = this.#parts.settings;
+    if (upstreamHost !== undefined) return upstreamHost;
+    const name = address.host.includes(':') ? `[${address.host}]` : address.host;
+    return address.port === (tls.mode === 'disable' ? 80 : 443) ? name : `${name}:${address.port}`;
+  }
+
+  /**
+   * A connection on which nothing is under way.
+   *
+   * @throws GatewayError when the target cannot be reached.
+   */
+  async connection(signal: AbortSignal): Promise<Connection> {
+    const open = this.#open;
+    if (open !== undefined) {
+      const isFresh = this.#parts.clock.monotonicMs() - open.lastUsedMs < httpLimits.reuseMsMax;
+      // Bytes that nobody asked for are no answer to what is asked next.
+      if (isFresh && !open.input.isGone && open.input.heldBytes === 0) return open;
+      this.drop();
+    }
+    this.#open = await this.#dial(signal);
+    return this.#open;
+  }
+
+  /** The connection may be used for another request. */
+  keep(): void {
+    if (this.#open !== undefined) this.#open.lastUsedMs = this.#parts.clock.monotonicMs();
+  }
+
+  /** Closes the connection, if there is one. */
+  drop(): void {
+    const open = this.#open;
+    this.#open = undefined;
+    if (open === undefined) return;
+    open.wire.destroy();
+    this.#parts.admission.release(open.wire);
+  }
+
+  /** The bytes of a request's head: what was judged, and what the gateway adds to it. */
+  head(permit: AllowedCommand, request: HttpRequest, added: readonly Field[]): Uint8Array {
+    if (permit.refused) throw new GatewayError('SP_INTERNAL', { detail: 'no permit' });
+    const secret = this.#open?.secret;
+    const own: Field[] = [{ name: 'host', value: request.host }];
+    if (secret !== undefined) own.push({ name: secret.name, value: secret.value.reveal() });
+    if (request.upgrade !== undefined) {
+      own.push({ name: 'connection', value: 'upgrade' });
+      own.push({ name: 'upgrade', value: request.upgrade });
+    }
+    const start = `${request.method} ${requestTarget(request)} HTTP/1.1`;
+    return encodeHead(start, [...own, ...request.forwarded, ...added, ...lengthFields(request)]);
+  }
+
+  async #dial(signal: AbortSignal): Promise<Open> {
+    const { admission, clock } = this.#parts;
+    const secrets = await admission.secrets();
+    const wire = await admission.dial(signal);
+    const { target } = admission.authorization;
+    if (target.tls.mode !== 'disable') {
+      await startTls(wire, signal, {
+        serverName: target.tls.serverName ?? target.address.host,
+        verify: target.tls.mode === 'verify-full' ? 'full' : 'ca',
+        ca: target.tls.ca,
+        certificate: secrets.clientCertificate,
+        key: secrets.clientKey?.reveal(),
+        alpn: ['http/1.1'],
+      });
+    }
+    const events = { drained: () => open.onDrained(), gone: () => open.onGone() };
+    const open: Open = {
+      wire,
+      input: new Input(wire, 1, events),
+      secret: this.#secretOf(secrets.username, secrets.password),
+      lastUsedMs: clock.monotonicMs(),
+      onDrained: () => undefined,
+      onGone: () => undefined,
+    };
+    return open;
+  }
+
+  #secretOf(username: string, password: Secret | undefined): Open['secret'] {
+    if (password === undefined) return undefined;
+    const text = password.reveal();
+    switch (this.#parts.settings.authentication) {
+      case 'none':
+        return undefined;
+      case 'bearer':
+        return { name: 'authorization', value: new Secret(`Bearer ${text}`) };
+      case 'basic': {
+        const pair = Buffer.from(`${username}:${text}`, 'utf8').toString('base64');
+        return { name: 'authorization', value: new Secret(`Basic ${pair}`) };
+      }
+      case 'header':
+        return { name: this.secretField ?? 'authorization', value: password };
+    }
+  }
+}
+
+function lengthFields({ method, body }: HttpRequest): readonly Field[] {
+  switch (body.kind) {
+    case 'none':
+      return method === 'POST' || method === 'PUT' || method === 'PATCH'
+        ? [{ name: 'content-length', value: '0' }]
+        : [];
+    case 'whole':
+      return [{ name: 'content-length', value: String(body.bytes.length) }];
+    case 'stream':
+      return body.length === undefined
+        ? [{ name: 'transfer-encoding', value: 'chunked' }]
+        : [{ name: 'content-length', value: String(body.length) }];
+  }
+}
+
+async function startTls(wire: Wire, signal: AbortSignal, options: TlsClientOptions): Promise<void> {
+  try {
+    await wire.upgradeClient(options, signal);
+  } catch (thrown) {
+    wire.destroy();
+    if (thrown instanceof GatewayError) throw toGatewayError(thrown);
+    const detail = thrown instanceof Error ? thrown.message : 'TLS failed';
+    throw new GatewayError('SP_TARGET_UNREACHABLE', { detail, cause: thrown });
+  }
+}
