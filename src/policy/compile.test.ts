@@ -165,6 +165,7 @@ test('every input is bound, and nothing else', () => {
       fillFacts({
         objects: [{ kind: 'k', name: 'n', access: 'read' }],
         columns: [{ name: 'n', use: 'copy', masked: true }],
+        fields: [{ name: 'n', value: 'v' }],
       }),
     ),
     { text: '', kind: 'execute', parameters: [] },

@@ -131,6 +131,7 @@ function together(decisive: ExplainedCommand, commands: readonly ExplainedComman
     ...new Map(items.map((item) => [JSON.stringify(item), item])).values(),
   ];
   const worst = Math.max(...all.map(({ analysis }) => completeness.indexOf(analysis)));
+  const fields = distinct(all.flatMap((each) => each.fields ?? []));
   const rows = all.reduce((sum, each) => sum + (each.rowsChangedMax ?? Number.NaN), 0);
   return {
     ...(Number.isNaN(rows) ? {} : { rowsChangedMax: rows }),
@@ -138,7 +139,7 @@ function together(decisive: ExplainedCommand, commands: readonly ExplainedComman
     objects: distinct(all.flatMap(({ objects }) => objects)),
     columns: distinct(all.flatMap(({ columns }) => columns)),
     functions: distinct(all.flatMap(({ functions }) => functions)),
-    fields: distinct(all.flatMap(({ fields = [] }) => fields)),
+    ...(fields.length === 0 ? {} : { fields }),
     verbs: all.flatMap(({ verbs }) => verbs),
     analysis: completeness[worst] ?? 'opaque',
     reasons: distinct(all.flatMap(({ reasons }) => reasons)),

@@ -46,5 +46,8 @@ function collect(value: Json, name: string, into: Collected): void {
   } else if (isJsonObject(value)) {
     addField(into, name, '');
     for (const [key, each] of Object.entries(value)) collect(each, `${name}.${key}`, into);
-  } else addField(into, name, value === null ? '' : String(value));
+  } else addField(into, name, scalarText(value));
 }
+
+const scalarText = (value: Json): string =>
+  typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
