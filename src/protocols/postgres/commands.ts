@@ -4,11 +4,12 @@
  */
 import type { BoundValue, Command } from '#core/command.ts';
 import { noFacts } from '#core/facts.ts';
+import type { AllowedCommand } from '#core/permit.ts';
 import type { Stages } from '#core/protocol.ts';
 import type { BindMessage } from './codec/read.ts';
-import type { Described, Running } from './relay-expected.ts';
+import { type Described, running, type Running } from './relay-expected.ts';
 import type { Analysed } from './relay-judge.ts';
-import type { SqlStatement } from './sql/types.ts';
+import type { SessionChange, SqlStatement } from './sql/types.ts';
 
 /** A prepared statement, by Parse or by SQL's PREPARE. */
 export interface Prepared extends Described {
@@ -33,6 +34,8 @@ export interface Portal {
   readonly prepared: Prepared | undefined;
   /** Undefined when it was opened by SQL, or its values were too large to keep. */
   readonly parameters: readonly BoundValue[] | undefined;
+  /** What it was last judged with; undefined when it has to be judged first. */
+  permit: AllowedCommand | undefined;
   readonly fromSql: boolean;
   /** `Stages.epoch` under which it was last judged; -1 when it has to be judged first. */
   epoch: number;
@@ -72,6 +75,44 @@ export const boundValues = (bind: BindMessage, types: readonly number[]): readon
     format: format === 1 ? 'binary' : 'text',
     bytes,
   }));
+
+/** A statement that makes a name. */
+type Made = Extract<SessionChange, { readonly kind: 'prepare' | 'declare' }>;
+
+/** What SQL's PREPARE made, once the server has confirmed it. */
+export const preparedBySql = (
+  { name, statement }: Made,
+  item: Running,
+  source: string,
+): Prepared => ({
+  name,
+  text: statement.text,
+  source,
+  types: [],
+  // What it was found under is not kept: its first use analyses it again.
+  analysed: {
+    statements: [statement],
+    masks: item.masks,
+    settled: 1,
+    under: statement,
+    syntaxError: undefined,
+  },
+  description: undefined,
+  describedIn: -1,
+});
+
+/** What SQL's DECLARE made. */
+export const portalBySql = ({ name, statement }: Made, item: Running, source: string): Portal => ({
+  name,
+  source,
+  running: running(statement, { masks: item.masks }),
+  prepared: undefined,
+  parameters: undefined,
+  permit: undefined,
+  fromSql: true,
+  epoch: -1,
+  describedIn: -1,
+});
 
 /** Canonical text of the state that gives a command its meaning; see {@link Command.state}. */
 export const stateText = (searchPath: readonly string[], role: string): string =>

@@ -13,10 +13,11 @@ import { frontend, frontendTable } from './codec/messages.ts';
 import { readQuery } from './codec/read.ts';
 import { encodeParse, encodeQuery, encodeReadyForQuery } from './codec/write.ts';
 import { encodeRefusal, refuse, unparsable } from './refusal.ts';
+import type { Bounded } from './relay-bounded.ts';
 import { type Conversation, idle } from './relay-conversation.ts';
-import { type ExpectedKind, running } from './relay-expected.ts';
+import { type Expected, type ExpectedKind, running } from './relay-expected.ts';
 import { Extended } from './relay-extended.ts';
-import { chain, type Judge, type Soon } from './relay-judge.ts';
+import { chain, type Judge, type Judged, type Soon } from './relay-judge.ts';
 import type { LaneReader } from './relay-lane.ts';
 import type { Outlet } from './relay-outlet.ts';
 import { checked, harmless, type Message, notText, type Outcome } from './relay-outcome.ts';
@@ -26,6 +27,8 @@ export interface ClientSideParts {
   /** Towards the server. */
   readonly outlet: Outlet;
   readonly judge: Judge;
+  /** Runs what has limits. */
+  readonly bounded: Bounded;
   readonly tape: Tape;
   /** Tells the client something, between two messages of the server. */
   readonly tell: (message: Uint8Array) => void;
@@ -55,7 +58,7 @@ export class ClientSide implements LaneReader {
   constructor(parts: ClientSideParts) {
     this.#parts = parts;
     this.#conversation = parts.conversation;
-    this.#extended = new Extended(parts.conversation, parts.judge);
+    this.#extended = new Extended(parts.conversation, parts.judge, parts.bounded);
   }
 
   get stalled(): boolean {
@@ -145,6 +148,7 @@ export class ClientSide implements LaneReader {
       return false;
     }
     if (outcome.refused) this.#refuse(type, message, outcome);
+    else if (outcome.forward === undefined) this.#drop(message);
     else this.#forward(message, outcome.forward());
     return true;
   }
@@ -191,11 +195,7 @@ export class ClientSide implements LaneReader {
       case frontend.close:
         return this.#extended.close(message);
       case frontend.sync:
-        return harmless(() => {
-          conversation.expect('sync');
-          conversation.skipping = false;
-          conversation.endSegment();
-        });
+        return this.#sync();
       case frontend.flush:
         return harmless(() => {});
       case frontend.copyDone:
@@ -214,23 +214,43 @@ export class ClientSide implements LaneReader {
     }
   }
 
+  #sync(): Soon<Outcome> {
+    const conversation = this.#conversation;
+    const forward = (): void => {
+      conversation.expect('sync');
+      conversation.skipping = false;
+      conversation.endSegment();
+    };
+    return conversation.ownTransaction ? this.#parts.bounded.sync(forward) : harmless(forward);
+  }
+
   #query({ bytes, at, end }: Message): Soon<Outcome> {
     const text = readQuery(bytes, at, end);
     if (text === undefined) return notText;
     const conversation = this.#conversation;
-    return chain(this.#parts.judge.text(text, 'execute'), (judged) =>
-      checked(judged, conversation.stages.masks, (lifted) => {
-        if (judged.refused) return;
-        const { statements, masks } = judged;
+    if (conversation.ownTransaction) {
+      throw new GatewayError('SP_PROTOCOL', { detail: 'a query where a Sync is due' });
+    }
+    return chain(this.#parts.judge.text(text, 'execute'), (judged) => {
+      if (judged.refused) return judged;
+      const { masks, statements, permits } = judged;
+      const send = (): Expected => {
         const entry = conversation.expect('query');
         entry.source = text;
         entry.statements = statements.map((statement, index) =>
-          running(statement, { masks, lifted: lifted[index] ?? [] }),
+          running(statement, { masks, lifted: permits[index]?.liftedMasks ?? [] }),
         );
         for (const statement of statements) conversation.sent(statement);
         conversation.endSegment();
-      }),
-    );
+        return entry;
+      };
+      const outcome = checked(judged, conversation.stages.masks, () => void send());
+      if (outcome.refused) return outcome;
+      const messages = [encodeQuery(text)];
+      const work = { statements, permits, isSimple: true };
+      const limited = { ...work, send: () => ({ entry: send(), messages }) };
+      return this.#parts.bounded.run(limited) ?? outcome;
+    });
   }
 
   /** The fast path: any function by its number. Opaque, and only where a grant names it. */
@@ -245,7 +265,7 @@ export class ClientSide implements LaneReader {
     }
     const text = `function call ${Buffer.from(bytes.subarray(at + 5, end)).toString('hex')}`;
     return chain(this.#parts.judge.call(text), (judged) =>
-      checked(judged, masks, () => {
+      checked(limitless(judged), masks, () => {
         if (judged.refused) return;
         const entry = conversation.expect('query');
         entry.isCall = true;
@@ -289,6 +309,12 @@ export class ClientSide implements LaneReader {
       simple ? encodeQuery(unparsable) : encodeParse(this.#parts.secretName, unparsable),
     );
   }
+}
+
+/** A call by number says nothing of its rows, so no limit can be kept. */
+function limitless(judged: Judged): Judged {
+  if (judged.refused || judged.permits.every(({ limits }) => limits === undefined)) return judged;
+  return refuse('SP_UNSUPPORTED', 'a function call without SQL under limits');
 }
 
 /** Messages that a client may send while the server takes data. */

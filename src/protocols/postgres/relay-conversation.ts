@@ -11,14 +11,8 @@ import { unreachable } from '#core/errors.ts';
 import type { MaskSet } from '#core/masking.ts';
 import type { Stages } from '#core/protocol.ts';
 import type { Portal, Prepared } from './commands.ts';
-import { stateText, unknownStateText } from './commands.ts';
-import {
-  Expected,
-  type ExpectedKind,
-  ExpectedQueue,
-  running,
-  type Running,
-} from './relay-expected.ts';
+import { portalBySql, preparedBySql, stateText, unknownStateText } from './commands.ts';
+import { Expected, type ExpectedKind, ExpectedQueue, type Running } from './relay-expected.ts';
 import { type Lookup, Names } from './relay-names.ts';
 import type { Catalogue } from './sql/catalogue.ts';
 import type { CatalogueChanges } from './sql/catalogue-changes.ts';
@@ -55,6 +49,10 @@ export class Conversation {
   segment = 0;
   /** Whether extended messages were sent since the last Sync. */
   segmentOpen = false;
+  /** What commands of this segment have done to the transaction, as far as that is certain. */
+  segmentControl: 'none' | 'begun' | 'other' = 'none';
+  /** This segment runs in a transaction of the gateway's own, which its Sync ends. */
+  ownTransaction = false;
   status: number = idle;
   /** The server skips everything up to the next Sync. */
   skipping = false;
@@ -94,6 +92,7 @@ export class Conversation {
   /** SQL commands on the way that change names, and the segment of the last. */
   #naming = 0;
   #namingSegment = -1;
+  readonly #whenEmpty: (() => void)[] = [];
   readonly #waiting: { readonly segment: number; readonly run: () => void }[] = [];
 
   constructor(stages: Stages, limits: Limits, clock: Clock) {
@@ -114,7 +113,12 @@ export class Conversation {
 
   /** Everything was answered and no extended message waits for its Sync. */
   get isQuiet(): boolean {
-    return this.queue.length === 0 && !this.segmentOpen && !this.skipping && !this.copyIn;
+    return this.isAnswered && !this.segmentOpen;
+  }
+
+  /** Everything that was sent was answered, and the server reads on. */
+  get isAnswered(): boolean {
+    return this.queue.length === 0 && !this.skipping && !this.copyIn;
   }
 
   /** Whether the state could be read back, once what is under way is answered. */
@@ -294,6 +298,7 @@ export class Conversation {
   endSegment(): void {
     this.segment += 1;
     this.segmentOpen = false;
+    this.segmentControl = 'none';
     // Code that was not seen through may have given names another meaning.
     if (this.#opaque) this.namesUnknown = true;
     this.#opaque = false;
@@ -352,6 +357,10 @@ export class Conversation {
         this.#touched = true;
         return;
       case 'transaction':
+        if (change.what !== 'other') {
+          const isFirst = change.what === 'begin' && this.segmentControl === 'none';
+          this.segmentControl = isFirst ? 'begun' : 'other';
+        }
         if (this.#touched && change.what !== 'begin') this.#forget();
         return;
       case 'prepare':
@@ -425,6 +434,18 @@ export class Conversation {
     this.answered();
   }
 
+  /** Resolves when nothing that was sent is unanswered. */
+  whenEmpty(): Promise<void> {
+    if (this.queue.length === 0) return Promise.resolve();
+    return new Promise((run) => this.#whenEmpty.push(run));
+  }
+
+  /** Runs what waited for everything to be answered, if it is. */
+  emptied(): void {
+    if (this.#whenEmpty.length === 0 || this.queue.length > 0) return;
+    for (const run of this.#whenEmpty.splice(0)) run();
+  }
+
   /** Runs what waited for earlier segments to be answered. */
   answered(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
@@ -461,36 +482,6 @@ export const isSeenThrough = ({ facts }: SqlStatement): boolean =>
 const mayChangeCatalogue = (statement: SqlStatement, isKnown: boolean): boolean =>
   statement.changes.some((change) => change.kind === 'catalogue' && change.ownOnly !== true) ||
   (isKnown && !isSeenThrough(statement));
-
-type Made = Extract<SessionChange, { readonly kind: 'prepare' | 'declare' }>;
-
-const preparedBySql = ({ name, statement }: Made, item: Running, source: string): Prepared => ({
-  name,
-  text: statement.text,
-  source,
-  types: [],
-  // What it was found under is not kept: its first use analyses it again.
-  analysed: {
-    statements: [statement],
-    masks: item.masks,
-    settled: 1,
-    under: statement,
-    syntaxError: undefined,
-  },
-  description: undefined,
-  describedIn: -1,
-});
-
-const portalBySql = ({ name, statement }: Made, item: Running, source: string): Portal => ({
-  name,
-  source,
-  running: running(statement, { masks: item.masks }),
-  prepared: undefined,
-  parameters: undefined,
-  fromSql: true,
-  epoch: -1,
-  describedIn: -1,
-});
 
 const endsTransaction = ({ analysed }: Prepared): boolean =>
   analysed.statements.every(({ changes }) =>

@@ -6,6 +6,7 @@
 import type { MaskSet } from '#core/masking.ts';
 import type { Refusal } from '#core/verdict.ts';
 import type { SqlStatement } from './sql/types.ts';
+import type { Meter } from './relay-meter.ts';
 import type { ResultFormats } from './codec/read.ts';
 import type { Description, RowPlan } from './results.ts';
 
@@ -103,6 +104,14 @@ export class Expected {
   /** The answer is not the client's: the gateway asked. */
   hidden = false;
   own: OwnQuery | undefined;
+  /** Its error is the client's although it answers the gateway: a COMMIT that fails. */
+  tells = false;
+  /** Follows what runs under limits. */
+  meter: Meter | undefined;
+  /** The server gave an error for it. */
+  errored = false;
+  /** The client is told that the server is ready when the gateway says so. */
+  isReadyHidden = false;
 
   constructor(kind: ExpectedKind, segment: number, generation: number) {
     this.kind = kind;

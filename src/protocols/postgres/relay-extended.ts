@@ -4,7 +4,8 @@
  * on, and again at an Execute when the policy has changed or nobody bound it.
  */
 import type { BoundValue } from '#core/command.ts';
-import { copyOf } from './codec/frames.ts';
+import { GatewayError } from '#core/errors.ts';
+import { copyOf, int32 } from './codec/frames.ts';
 import {
   type BindMessage,
   type NamedMessage,
@@ -14,11 +15,13 @@ import {
   readNamed,
   readParse,
 } from './codec/read.ts';
-import { encodeDescribe } from './codec/write.ts';
+import { encodeDescribe, encodeExecute } from './codec/write.ts';
 import { boundValues, nothing, type Portal, type Prepared } from './commands.ts';
 import { refuse } from './refusal.ts';
+import type { Bounded } from './relay-bounded.ts';
+import { controlsTransaction } from './relay-bounds.ts';
 import type { Conversation } from './relay-conversation.ts';
-import { descriptionOf, running } from './relay-expected.ts';
+import { descriptionOf, type Expected, running } from './relay-expected.ts';
 import { type Allowed, chain, closed, type Judge, type Judged, type Soon } from './relay-judge.ts';
 import type { Lookup } from './relay-names.ts';
 import {
@@ -38,10 +41,12 @@ const KEPT_VALUE_BYTES_MAX = 64 * 1024;
 export class Extended {
   readonly #conversation: Conversation;
   readonly #judge: Judge;
+  readonly #bounded: Bounded;
 
-  constructor(conversation: Conversation, judge: Judge) {
+  constructor(conversation: Conversation, judge: Judge, bounded: Bounded) {
     this.#conversation = conversation;
     this.#judge = judge;
+    this.#bounded = bounded;
   }
 
   parse({ bytes, at, end }: Message): Soon<Outcome> {
@@ -117,6 +122,7 @@ export class Extended {
         source: prepared.source,
         prepared,
         parameters,
+        permit: judged.refused ? undefined : judged.permits[0],
         fromSql: false,
         epoch: stages.epoch,
         describedIn: -1,
@@ -129,15 +135,16 @@ export class Extended {
   execute({ bytes, at, end }: Message): Soon<Outcome> {
     const name = readExecute(bytes, at, end);
     if (name === undefined) return notText;
-    return closed(() => chain(this.#portal(name), (portal) => this.#executed(name, portal)));
+    const rowsMax = int32(bytes, end - 4);
+    return closed(() =>
+      chain(this.#portal(name), (portal) => this.#executed(name, rowsMax, portal)),
+    );
   }
 
-  #executed(name: string, portal: Portal | undefined): Soon<Outcome> {
+  #executed(name: string, rowsMax: number, portal: Portal | undefined): Soon<Outcome> {
     if (portal === undefined) return unknownName('portal', name);
     const { stages } = this.#conversation;
-    if (portal.epoch === stages.epoch) {
-      return { refused: false, forward: () => this.#run(portal) };
-    }
+    if (portal.epoch === stages.epoch) return this.#limited(portal, rowsMax);
     if (portal.parameters === undefined && !portal.fromSql) {
       return refuse('SP_POLICY_DENIED', 'the policy changed since the Bind', 'Bind again.');
     }
@@ -151,24 +158,43 @@ export class Extended {
     };
     return chain(this.#judge.bound(analysed, portal.parameters), (judged) => {
       if (judged.refused) return judged;
-      return permitted(judged.permits, () => {
-        portal.epoch = stages.epoch;
-        // What an approval lifted at the Bind is not lifted by the permit that counts now.
-        portal.running.lifted = judged.permits[0]?.liftedMasks ?? [];
-        portal.running.plan = undefined;
-        return this.#run(portal);
-      });
+      portal.epoch = stages.epoch;
+      [portal.permit] = judged.permits;
+      // What an approval lifted at the Bind is not lifted by the permit that counts now.
+      portal.running.lifted = judged.permits[0]?.liftedMasks ?? [];
+      portal.running.plan = undefined;
+      return this.#limited(portal, rowsMax);
     });
   }
 
-  #run(portal: Portal): Uint8Array | undefined {
+  /** What was judged goes on, under the limits of its permit. */
+  #limited(portal: Portal, rowsMax: number): Soon<Outcome> {
+    const { permit, running: item } = portal;
+    if (permit === undefined) throw new GatewayError('SP_INTERNAL');
+    if (this.#conversation.ownTransaction && controlsTransaction(item.statement)) {
+      return refuse('SP_UNSUPPORTED', 'it ends what is still counted', 'Send a Sync first.');
+    }
+    const work = {
+      statements: [item.statement],
+      permits: [permit],
+      isSimple: false,
+      send: () => {
+        const { before, entry } = this.#run(portal);
+        const execute = encodeExecute(portal.name, rowsMax);
+        return { entry, messages: before === undefined ? [execute] : [before, execute] };
+      },
+    };
+    return this.#bounded.run(work) ?? permitted([permit], () => this.#run(portal).before);
+  }
+
+  #run(portal: Portal): { readonly before: Uint8Array | undefined; readonly entry: Expected } {
     const before = this.#describeFirst(portal);
     const entry = this.#open('execute');
     const item = portal.running;
     entry.statements = [item];
     entry.source = portal.source;
     this.#conversation.sent(item.statement);
-    return before;
+    return { before, entry };
   }
 
   /** Rows that need a plan need a description; the gateway asks for it when the client does not. */

@@ -65,6 +65,11 @@ export class Judge {
     this.#parts = parts;
   }
 
+  /** Aborted by the next {@link cancel}. */
+  get cancelled(): AbortSignal {
+    return this.#cancel.signal;
+  }
+
   /** Ends the wait of a command that is held. */
   cancel(): void {
     this.#cancel.abort();

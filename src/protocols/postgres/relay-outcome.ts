@@ -18,7 +18,16 @@ export interface Go {
   forward(): Uint8Array | undefined;
 }
 
-export type Outcome = Refusal | Go;
+/** The message was dealt with: what was to be sent was sent, and answered. */
+export interface DealtWith {
+  readonly refused: false;
+  readonly forward: undefined;
+}
+
+export type Outcome = Refusal | Go | DealtWith;
+
+/** @see DealtWith */
+export const dealtWith: DealtWith = { refused: false, forward: undefined };
 
 /** A message as it lies in the bytes read; valid while they are. */
 export interface Message {

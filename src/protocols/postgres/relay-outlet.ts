@@ -14,6 +14,26 @@ const SCRATCH_BYTES = 128 * 1024;
 /** A buffer above this is written before the chunk is through. */
 const FLUSH_BYTES = 256 * 1024;
 
+/** What is kept back. */
+interface Withheld {
+  readonly bytesMax: number;
+  readonly lost: () => void;
+  parts: Uint8Array[] | undefined;
+  bytes: number;
+}
+
+function keep(withheld: Withheld, bytes: Uint8Array): void {
+  if (withheld.parts === undefined) return;
+  withheld.bytes += bytes.length;
+  if (withheld.bytes > withheld.bytesMax) {
+    withheld.parts = undefined;
+    withheld.lost();
+    return;
+  }
+  // The memory that it lies in is used again.
+  withheld.parts.push(new Uint8Array(bytes));
+}
+
 export class Outlet {
   readonly #wire: Wire;
   readonly #record: ((bytes: Uint8Array, start: number, end: number) => void) | undefined;
@@ -26,6 +46,7 @@ export class Outlet {
   #split = false;
   #blocked = false;
   #open = true;
+  #withheld: Withheld | undefined;
 
   /** @param record - is shown every byte just before it is written. */
   constructor(wire: Wire, record?: (bytes: Uint8Array, start: number, end: number) => void) {
@@ -151,8 +172,29 @@ export class Outlet {
     this.#open = false;
   }
 
+  /** Whether what would leave is kept back. */
+  get withholds(): boolean {
+    return this.#withheld !== undefined;
+  }
+
+  /** Keeps back what would leave, up to a bound; above it, what was kept is lost. */
+  withhold(bytesMax: number, lost: () => void): void {
+    this.#withheld = { bytesMax, lost, parts: [], bytes: 0 };
+  }
+
+  /** Keeps nothing back any more; gives what was kept, undefined when it was lost. */
+  release(): Uint8Array | undefined {
+    const withheld = this.#withheld;
+    this.#withheld = undefined;
+    return withheld?.parts && Buffer.concat(withheld.parts);
+  }
+
   #write(bytes: Uint8Array, start: number, end: number): void {
     if (!this.#open) return;
+    if (this.#withheld !== undefined) {
+      keep(this.#withheld, bytes.subarray(start, end));
+      return;
+    }
     this.#record?.(bytes, start, end);
     const whole = start === 0 && end === bytes.length;
     if (!this.#wire.write(whole ? bytes : bytes.subarray(start, end))) this.#blocked = true;

@@ -63,7 +63,7 @@ const failure = (sqlstate: string): GatewayError =>
     facts: { sqlstate },
   });
 
-/** What one query sends. */
+/** What one query sends; a Sync behind it where the client has not sent part of a segment. */
 const kinds: readonly ExpectedKind[] = [
   'close',
   'close',
@@ -72,7 +72,6 @@ const kinds: readonly ExpectedKind[] = [
   'execute',
   'close',
   'close',
-  'sync',
 ];
 
 export class OwnQueries {
@@ -89,23 +88,31 @@ export class OwnQueries {
   }
 
   /**
-   * Runs one statement and gives its rows as text. Only while the conversation is quiet and nothing
-   * of the client goes on meanwhile.
+   * Runs one statement and gives its rows as text. Only while everything was answered and nothing
+   * of the client goes on meanwhile; within a segment of the client's, it is part of that.
+   *
+   * @param how - `tells`: an error is the client's to see.
    */
-  query(sql: string): Promise<readonly Row[]> {
+  query(sql: string, { tells = false }: { tells?: boolean } = {}): Promise<readonly Row[]> {
     const conversation = this.#conversation;
-    if (!conversation.isQuiet) {
+    const { segmentOpen } = conversation;
+    if (!conversation.isAnswered) {
       return Promise.reject(new GatewayError('SP_INTERNAL', { detail: 'a query out of turn' }));
     }
     const answer = new Answer();
     this.#running = answer;
     // First what an earlier query left when it failed; to close nothing is no error.
-    for (const kind of kinds) {
+    const done = (): void => answer.done();
+    for (const [index, kind] of [...kinds, ...(segmentOpen ? [] : ['sync' as const])].entries()) {
       const entry = conversation.expect(kind);
       entry.hidden = true;
+      entry.tells = tells;
       entry.own = answer;
+      if (segmentOpen && index === kinds.length - 1) {
+        entry.settlement = { confirmed: done, dropped: done };
+      }
     }
-    conversation.endSegment();
+    if (!segmentOpen) conversation.endSegment();
     const name = this.#name;
     this.#outlet.put(encodeClose('P', name));
     this.#outlet.put(encodeClose('S', name));
@@ -114,7 +121,7 @@ export class OwnQueries {
     this.#outlet.put(encodeExecute(name));
     this.#outlet.put(encodeClose('P', name));
     this.#outlet.put(encodeClose('S', name));
-    this.#outlet.put(encodeBare(frontend.sync));
+    this.#outlet.put(encodeBare(segmentOpen ? frontend.flush : frontend.sync));
     this.#outlet.flush();
     return answer.promise;
   }

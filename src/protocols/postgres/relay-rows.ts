@@ -10,6 +10,7 @@ import { headerBytes, int16, malformed } from './codec/frames.ts';
 import { CopyOut } from './copy.ts';
 import type { Conversation } from './relay-conversation.ts';
 import { descriptionOf, type Expected, type Running } from './relay-expected.ts';
+import type { Meter } from './relay-meter.ts';
 import type { Outlet } from './relay-outlet.ts';
 import { ownRow } from './relay-own.ts';
 import { copyPasses, passPlan, type PlanParts, planRows, type RowPlan } from './results.ts';
@@ -30,6 +31,10 @@ export class Rows {
   #large: LargeRow | undefined;
   /** Bytes to come of CopyData that is too large to be masked whole. */
   #pieceLeft = 0;
+  /** Bytes to come of a message that does not leave. */
+  #dropLeft = 0;
+  /** Counts what leaves, where that has limits. */
+  #meter: Meter | undefined;
 
   constructor(conversation: Conversation, outlet: Outlet) {
     this.#conversation = conversation;
@@ -38,7 +43,7 @@ export class Rows {
 
   /** A message is masked as its bytes come; {@link Rows.continue} takes them. */
   get isStreaming(): boolean {
-    return this.#large !== undefined || this.#pieceLeft > 0;
+    return this.#large !== undefined || this.#pieceLeft > 0 || this.#dropLeft > 0;
   }
 
   /** The result is complete. */
@@ -64,6 +69,14 @@ export class Rows {
   /** @returns where the next message begins, or -1 when the row has to be whole first. */
   row(bytes: Uint8Array, at: number, end: number, total: number): number {
     if (this.#mode === 'closed') this.#open();
+    if (this.#meter === undefined) return this.#row(bytes, at, end, total);
+    if (!this.#meter.admits(total)) return this.#drop(at, at + total, end);
+    const next = this.#row(bytes, at, end, total);
+    if (next >= 0) this.#meter.count(total);
+    return next;
+  }
+
+  #row(bytes: Uint8Array, at: number, end: number, total: number): number {
     const next = at + total;
     if (this.#mode === 'pass') return this.#pass(next, end);
     if (next > end) {
@@ -85,16 +98,37 @@ export class Rows {
   /** @returns where the next message begins, or -1 when the data has to be whole first. */
   copyData(bytes: Uint8Array, at: number, end: number, total: number): number {
     if (this.#copy === undefined) throw outOfStep('CopyData');
+    if (this.#meter === undefined) return this.#copyData(this.#copy, bytes, [at, end, total]);
+    if (!this.#meter.admits(total)) return this.#drop(at, at + total, end);
+    const next = this.#copyData(this.#copy, bytes, [at, end, total]);
+    if (next >= 0) this.#meter.count(total);
+    return next;
+  }
+
+  #copyData(
+    copy: CopyOut | 'pass',
+    bytes: Uint8Array,
+    [at, end, total]: readonly [number, number, number],
+  ): number {
     const next = at + total;
-    if (this.#copy === 'pass') return this.#pass(next, end);
+    if (copy === 'pass') return this.#pass(next, end);
     if (next <= end) {
-      this.#copy.whole(this.#outlet, bytes, at, next);
+      copy.whole(this.#outlet, bytes, at, next);
       return next;
     }
     if (total <= this.#conversation.limits.cellBytesMax) return -1;
     this.#begin(at);
     this.#pieceLeft = total - headerBytes;
     return at + headerBytes;
+  }
+
+  /** What is above a limit does not leave; where its end has not come yet, nor does the rest. */
+  #drop(at: number, next: number, end: number): number {
+    const stop = Math.min(next, end);
+    this.#outlet.cut(at);
+    this.#outlet.skip(stop);
+    this.#dropLeft = next - stop;
+    return stop;
   }
 
   #pass(next: number, end: number): number {
@@ -111,6 +145,12 @@ export class Rows {
 
   /** Takes more of the message that is masked as it comes. */
   continue(bytes: Uint8Array, at: number, end: number): number {
+    if (this.#dropLeft > 0) {
+      const stop = at + Math.min(this.#dropLeft, end - at);
+      this.#dropLeft -= stop - at;
+      this.#outlet.skip(stop);
+      return stop;
+    }
     if (this.#large !== undefined) {
       const next = this.#large.feed(bytes, at, end);
       this.#outlet.skip(next);
@@ -131,6 +171,7 @@ export class Rows {
   #open(): void {
     const entry = this.#conversation.queue.first;
     if (entry === undefined || !canReturnRows(entry)) throw outOfStep('DataRow');
+    this.#meter = entry.meter;
     if (entry.hidden) {
       this.#mode = 'own';
       this.#plan = undefined;
@@ -189,6 +230,7 @@ export class Rows {
     if (running === undefined || !canReturnRows(entry)) throw outOfStep('CopyOutResponse');
     this.#doubt(entry, running);
     const { stages } = this.#conversation;
+    this.#meter = entry.meter;
     const columns = int16(bytes, at + headerBytes + 1) & 0xffff;
     if (at + headerBytes + 3 + columns * 2 !== end) throw malformed('CopyOutResponse');
     this.#copy = copyPasses(running, stages.masks)

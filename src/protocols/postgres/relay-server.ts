@@ -6,6 +6,7 @@
  * time; an answer that was not asked for ends the session.
  */
 import { GatewayError } from '#core/errors.ts';
+import type { Refusal } from '#core/verdict.ts';
 import { frameBytes, headerBytes, malformed, rowOf } from './codec/frames.ts';
 import { backend, backendTable } from './codec/messages.ts';
 import {
@@ -115,6 +116,7 @@ export class ServerSide implements LaneReader {
       at = next;
     }
     if (at === end && !this.inMessage && this.#inserts.length > 0) this.#flushInserts(at);
+    this.#conversation.emptied();
     return at;
   }
 
@@ -163,7 +165,7 @@ export class ServerSide implements LaneReader {
   #answer(type: number, name: string, bytes: Uint8Array, at: number, end: number): void {
     const entry = this.#conversation.queue.first;
     if (entry === undefined || entry.refusal !== undefined) throw outOfStep(name);
-    if (entry.hidden) this.#drop(at, end);
+    if (entry.hidden || entry.meter?.refusal !== undefined) this.#drop(at, end);
     switch (type) {
       case backend.parseComplete:
         return this.#complete(entry, 'parse', name);
@@ -181,6 +183,7 @@ export class ServerSide implements LaneReader {
         return this.#complete(entry, 'describe', name);
       case backend.commandComplete:
       case backend.emptyQueryResponse:
+        entry.meter?.completed(textOf(bytes, at + headerBytes, end - 1) ?? '');
         return this.#commandComplete(entry, name);
       case backend.portalSuspended:
         this.#rows.close();
@@ -205,6 +208,7 @@ export class ServerSide implements LaneReader {
   #complete(entry: Expected, kind: Expected['kind'], name: string): void {
     if (entry.kind !== kind) throw outOfStep(name);
     this.#conversation.queue.shift();
+    entry.meter?.end();
     entry.settlement?.confirmed();
   }
 
@@ -214,7 +218,8 @@ export class ServerSide implements LaneReader {
     const { running } = entry;
     if (running !== undefined && !entry.hidden) {
       const { masks } = this.#conversation.stages;
-      if (labelsMayLeak(running, masks)) this.#replace(at, end, labelsWithheld(fields));
+      const isOver = entry.meter?.refusal !== undefined;
+      if (!isOver && labelsMayLeak(running, masks)) this.#replace(at, end, labelsWithheld(fields));
     }
     if (entry.kind !== 'query') {
       entry.described?.({ fields });
@@ -248,15 +253,17 @@ export class ServerSide implements LaneReader {
     this.#rows.close();
     this.#conversation.copyIn = false;
     this.#fatal = severity === 'FATAL' || severity === 'PANIC';
-    if (entry?.hidden === true) {
+    const refusal = refusalBehind(entry, sqlstate);
+    entry?.own?.failed(sqlstate);
+    if (entry?.hidden === true && !entry.tells) {
       this.#drop(at, end);
-      entry.own?.failed(sqlstate);
-    } else if (entry?.refusal !== undefined && sqlstate === unparsableState) {
-      this.#replace(at, end, encodeRefusal(entry.refusal));
+    } else if (refusal !== undefined) {
+      this.#replace(at, end, encodeRefusal(refusal));
     } else {
       this.#withhold(bytes, at, end);
     }
     if (entry === undefined) return;
+    entry.errored = true;
     if (entry.kind === 'query') this.#settleRest(entry);
     else if (entry.kind !== 'sync') this.#skipToSync();
   }
@@ -293,7 +300,8 @@ export class ServerSide implements LaneReader {
       conversation.looseSyncs -= 1;
       return;
     }
-    if (entry.hidden) this.#drop(at, end);
+    if (entry.hidden || entry.isReadyHidden) this.#drop(at, end);
+    entry.meter?.end();
     conversation.queue.shift();
     this.#settleRest(entry);
     conversation.looseSyncs = 0;
@@ -356,6 +364,14 @@ export class ServerSide implements LaneReader {
     this.#drop(at, end);
     this.#outlet.put(message);
   }
+}
+
+/** What the client is told in place of an error of the server's. */
+function refusalBehind(entry: Expected | undefined, sqlstate: string): Refusal | undefined {
+  if (entry?.refusal !== undefined) {
+    return sqlstate === unparsableState ? entry.refusal : undefined;
+  }
+  return entry?.meter?.failed(sqlstate);
 }
 
 function fieldText(bytes: Uint8Array, fields: readonly NoticeField[], code: string): string {

@@ -15,6 +15,7 @@ import { frameBytes, headerBytes } from './codec/frames.ts';
 import { frontend } from './codec/messages.ts';
 import { encodeBare, encodeGreeting } from './codec/write.ts';
 import { encodeFatal, encodeHold } from './refusal.ts';
+import { Bounded } from './relay-bounded.ts';
 import { ClientSide } from './relay-client.ts';
 import { Conversation } from './relay-conversation.ts';
 import { Judge } from './relay-judge.ts';
@@ -39,7 +40,7 @@ export interface RelayParts {
   /** A name for the gateway's own statements, that nobody can guess. */
   readonly secretName: string;
   /** Cancels what the server runs for this session. */
-  readonly cancelUpstream: () => void;
+  readonly cancelUpstream: () => Promise<void>;
 }
 
 /** From the decision to end to both sides closed, whatever the peers do. */
@@ -58,6 +59,7 @@ export class Relay {
   readonly #clientLane: Lane;
   readonly #judge: Judge;
   readonly #own: OwnQueries;
+  readonly #bounded: Bounded;
   readonly #paused = { client: false, server: false };
   #holding = false;
   #waitingForTape = false;
@@ -90,10 +92,22 @@ export class Relay {
       refresh: () => this.#refresh(),
       onHold: (notice) => this.#held(notice),
     });
+    this.#bounded = new Bounded({
+      conversation,
+      own: this.#own,
+      clock: parts.clock,
+      toServer: this.#toServer,
+      toClient: this.#toClient,
+      tell: (message) => this.#serverSide.insert(message),
+      cancelUpstream: parts.cancelUpstream,
+      onHold: (notice) => this.#held(notice),
+      cancelled: () => this.#judge.cancelled,
+    });
     this.#clientSide = new ClientSide({
       conversation,
       outlet: this.#toServer,
       judge: this.#judge,
+      bounded: this.#bounded,
       tape: stages.tape,
       tell: (message) => this.#serverSide.insert(message),
       resume: () => this.#guard(() => this.#resumeClient()),
@@ -138,7 +152,7 @@ export class Relay {
   cancel(): void {
     // A wait begins before the client is told of it: while the hold is being kept.
     if (this.#holding || this.#clientSide.isJudging) this.#judge.cancel();
-    if (!this.#holding && this.#conversation.queue.length > 0) this.#parts.cancelUpstream();
+    if (!this.#holding && this.#conversation.queue.length > 0) void this.#parts.cancelUpstream();
   }
 
   /** Ends the session because it may not go on; the client is told why. */
@@ -312,13 +326,14 @@ export class Relay {
     this.#ending = end;
     this.#last = last;
     this.#judge.cancel();
-    if (this.#conversation.queue.length > 0) this.#parts.cancelUpstream();
+    if (this.#conversation.queue.length > 0) void this.#parts.cancelUpstream();
     this.#parts.clock.after(CLOSE_MS_MAX, () => {
       this.#finish();
       this.#client.destroy();
       this.#server.destroy();
     });
-    const waits = last !== undefined && this.#serverSide.inMessage && end.reason !== 'target';
+    const inMessage = this.#serverSide.inMessage && !this.#toClient.withholds;
+    const waits = last !== undefined && inMessage && end.reason !== 'target';
     if (waits) this.#serverSide.stopAtMessage();
     else this.#finish();
   }
@@ -327,9 +342,13 @@ export class Relay {
     if (this.#over || this.#ending === undefined) return;
     this.#over = true;
     const end = this.#ending;
+    this.#bounded.stop();
+    // What was kept back does not leave; the client has not seen the beginning of it either.
+    const isWhole = this.#toClient.withholds || !this.#serverSide.inMessage;
+    this.#toClient.release();
     try {
       this.#clientSide.abandon(this.#clientLane.held());
-      if (this.#last !== undefined && !this.#serverSide.inMessage) {
+      if (this.#last !== undefined && isWhole) {
         this.#toClient.put(this.#last);
         this.#toClient.flush();
       }

@@ -101,7 +101,7 @@ async function relay(
     clock: services.clock,
     cancelKey,
     secretName: `sallyport ${hex(services.random.bytes(NAME_BYTES))}`,
-    cancelUpstream: () => void sendCancel(server, dialled, services),
+    cancelUpstream: () => sendCancel(server, dialled, services),
   });
   const key = new Uint8Array(4 + cancelKey.length);
   new DataView(key.buffer).setInt32(0, server.processId);
