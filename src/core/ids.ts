@@ -25,26 +25,26 @@ export const asId = <T extends Branded<string>>(value: string): T => value as T;
 
 export const asEpochMs = (value: number): EpochMs => value as EpochMs;
 
+/** By byte, its two digits. */
+const hex: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).padStart(2, '0'),
+);
+
 /**
  * Makes a UUIDv7 (RFC 9562 section 5.7).
  *
  * @param now - milliseconds since the epoch; fills the first 48 bits.
- * @param random - at least 10 random bytes; the version and variant bits are overwritten in a copy.
+ * @param random - at least 10 random bytes; version and variant stand for six of their bits.
  */
 export function uuidv7(now: EpochMs, random: Uint8Array): string {
-  const bytes = new Uint8Array(16);
-  let rest = Math.floor(now);
-  for (let index = 5; index >= 0; index -= 1) {
-    bytes[index] = rest % 256;
-    rest = Math.floor(rest / 256);
-  }
-  bytes.set(random.subarray(0, 10), 6);
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70;
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80;
-  let text = '';
-  for (let index = 0; index < 16; index += 1) {
-    if (index === 4 || index === 6 || index === 8 || index === 10) text += '-';
-    text += (bytes[index] ?? 0).toString(16).padStart(2, '0');
-  }
-  return text;
+  const whole = Math.floor(now);
+  const low = whole % 0x1_0000_0000;
+  const high = (whole - low) / 0x1_0000_0000;
+  const of = (byte: number): string => hex[byte & 0xff] ?? '';
+  const at = (index: number): string => of(random[index] ?? 0);
+  const time = `${of(high >>> 8)}${of(high)}${of(low >>> 24)}${of(low >>> 16)}`;
+  const version = of(((random[0] ?? 0) & 0x0f) | 0x70);
+  const variant = of(((random[2] ?? 0) & 0x3f) | 0x80);
+  const tail = `${at(4)}${at(5)}${at(6)}${at(7)}${at(8)}${at(9)}`;
+  return `${time}-${of(low >>> 8)}${of(low)}-${version}${at(1)}-${variant}${at(3)}-${tail}`;
 }

@@ -31,6 +31,8 @@ export const SMALL_BLOCK_BYTES: number = 8 * 1024;
 const SPLIT_BYTES_MIN = 256;
 /** What a record's first frame must have room for; any more goes on in the next block. */
 const RECORD_ROOM = 256;
+/** Text that is no longer is written character by character, if it is ASCII. */
+const SHORT_TEXT = 48;
 /** A block takes no frames when it has been open for so long. */
 const BLOCK_US_MAX = 1_000_000;
 
@@ -106,6 +108,8 @@ export class FrameWriter {
   #frameAt = 0;
   #kind = 0;
   #recordUs = 0;
+  #prefixName = '';
+  #prefixBytes: Uint8Array = Uint8Array.of(0);
 
   constructor(owner: FrameOwner) {
     this.#owner = owner;
@@ -165,6 +169,7 @@ export class FrameWriter {
   /** Adds a field of text. */
   text(tag: number, value: string): void {
     const at = this.#used;
+    if (value.length <= SHORT_TEXT && this.#ascii(tag, value)) return;
     // UTF-8 takes at most three bytes for a unit of UTF-16.
     if (this.#memory.length - at < FIELD_HEADER_BYTES + 3 * value.length) {
       this.bytes(tag, encoder.encode(value));
@@ -176,6 +181,22 @@ export class FrameWriter {
     this.#used += written;
   }
 
+  /** Adds a short field of ASCII, which costs less by hand; false when it is not one. */
+  #ascii(tag: number, value: string): boolean {
+    const memory = this.#memory;
+    const { length } = value;
+    const from = this.#used + FIELD_HEADER_BYTES;
+    if (from + length > memory.length) return false;
+    for (let at = 0; at < length; at += 1) {
+      const unit = value.charCodeAt(at);
+      if (unit > 0x7f) return false;
+      memory[from + at] = unit;
+    }
+    this.#fieldHeader(tag, length);
+    this.#used += length;
+    return true;
+  }
+
   /** Adds a field of bytes, as long as it may be. */
   bytes(tag: number, value: Uint8Array): void {
     this.#field(tag, value.length);
@@ -184,10 +205,19 @@ export class FrameWriter {
 
   /** Adds one field of `name`, a zero byte and `value`. `name` holds no zero. */
   prefixed(tag: number, name: string, value: Uint8Array): void {
-    const prefix = encoder.encode(`${name}\0`);
+    const prefix = this.#prefix(name);
     this.#field(tag, prefix.length + value.length);
     this.#append(prefix);
     this.#append(value);
+  }
+
+  /** Names are those of types, so one is mostly the one before. */
+  #prefix(name: string): Uint8Array {
+    if (name !== this.#prefixName) {
+      this.#prefixName = name;
+      this.#prefixBytes = encoder.encode(`${name}\0`);
+    }
+    return this.#prefixBytes;
   }
 
   /** Ends the record. */
