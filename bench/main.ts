@@ -3,6 +3,7 @@ const suites: Readonly<Record<string, string>> = {
   postgres: './postgres.ts',
   masking: './masking.ts',
   recording: './recording.ts',
+  facts: './facts.ts',
 };
 
 const [name = '', ...rest] = process.argv.slice(2);
