@@ -30,6 +30,7 @@ function pureTests(): string[] {
     'identity',
     'protocols/postgres/codec',
     'session',
+    'shell',
     'policy',
     'approval',
     'masking/**',

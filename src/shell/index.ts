@@ -2,9 +2,13 @@
  * What a shell would do with a text, as facts. Never throws and is bounded: what is too large, too
  * deep or not understood is `opaque`. To say `complete` wrongly is the one unforgivable result.
  */
-import { parse } from 'unbash';
 import { type Facts, opaqueFacts } from '#core/facts.ts';
 import type { ShellLimits } from '#core/limits.ts';
+import type { ShellCommand, ShellRedirection } from './command-record.ts';
+import { Ledger, Unreadable } from './ledger.ts';
+import { walkText } from './simple.ts';
+
+export type { ShellCommand, ShellRedirection };
 
 /** What is known of the shell that will read the text. */
 export interface ShellOptions {
@@ -13,26 +17,6 @@ export interface ShellOptions {
   /** Absolute path of the account's home, where commands start; undefined when it is not known. */
   readonly home: string | undefined;
   readonly limits: ShellLimits;
-}
-
-/** A redirection of a command. */
-export interface ShellRedirection {
-  /** As written: `<`, `>>`, `2>&1` is `>&` of descriptor 2. */
-  readonly operator: string;
-  readonly descriptor: number | undefined;
-  /** The file, descriptor or text; null when it is not known before the shell runs. */
-  readonly target: string | null;
-}
-
-/** One simple command of a text, for the record. */
-export interface ShellCommand {
-  /** Its words as the program would get them; null for what is not known before the shell runs. */
-  readonly argv: readonly (string | null)[];
-  readonly redirections: readonly ShellRedirection[];
-  /** Commands of one pipeline have the same number. */
-  readonly pipeline: number;
-  /** Names of the wrappers that it was seen through, outermost first: `sudo`, `xargs`, `sh`. */
-  readonly through: readonly string[];
 }
 
 /** What one text would do. */
@@ -45,21 +29,42 @@ export interface ShellAnalysis {
 
 /** The facts of a text that a shell is given to run. */
 export function analyseShell(text: string, options: ShellOptions): ShellAnalysis {
-  const { textCharsMax } = options.limits;
-  const opaque = (reason: string): ShellAnalysis => ({
-    facts: opaqueFacts(reason),
-    commands: [],
-    kind: 'shell',
-  });
-  if (text.length > textCharsMax) return opaque('too long');
-  return opaque(parses(text) ? 'not analysed' : 'not a shell command');
+  const { limits, shell, home } = options;
+  const ledger = new Ledger(limits);
+  try {
+    walkText(text, ledger, {
+      shell,
+      place: { folders: ['~'], home: home === undefined ? undefined : plainHome(home), host: '' },
+      through: [],
+      depth: 0,
+      nestingMax: limits.nestingMax,
+      expansionsMax: limits.expansionsMax,
+    });
+  } catch (error) {
+    // Fails closed because whatever ends an analysis leaves the text not understood.
+    const reason = error instanceof Unreadable ? error.message : 'the analysis failed';
+    return { facts: opaqueFacts(reason), commands: [], kind: 'shell' };
+  }
+  return { facts: ledger.facts(), commands: ledger.commands, kind: kindOf(ledger.commands) };
 }
 
-function parses(text: string): boolean {
-  try {
-    return parse(text).errors === undefined;
-  } catch {
-    // Fails closed because what the parser gives up on is opaque.
-    return false;
-  }
+/** A home that can stand in names: absolute, without dots and a slash at its end. */
+function plainHome(home: string): string | undefined {
+  const path = home.length > 1 ? home.replace(/\/+$/, '') : home;
+  return /^(\/[^/]+)+$/.test(path) && !/\/\.{1,2}(\/|$)/.test(path) ? path : undefined;
+}
+
+/** A transfer is one command, without redirections and wrappers, as client programs start it. */
+function kindOf(commands: readonly ShellCommand[]): ShellAnalysis['kind'] {
+  const [command] = commands;
+  if (commands.length !== 1 || command === undefined) return 'shell';
+  const { argv, redirections, through } = command;
+  const [path = null, ...words] = argv;
+  if (path === null || redirections.length > 0 || through.length > 0) return 'shell';
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  const flags = words.filter((word) => word !== null && /^-[a-z]+$/.test(word)).join('');
+  if (name === 'scp' && /[tf]/.test(flags)) return 'scp';
+  if (name === 'rsync' && words[0] === '--server') return 'rsync';
+  if (/^git-(upload-pack|upload-archive|receive-pack)$/.test(name)) return 'git';
+  return name === 'sftp-server' ? 'sftp' : 'shell';
 }

@@ -1,0 +1,106 @@
+/** Builtins that change the shell itself, as far as a script may use them. */
+import { anyArgument, type Argument, mayBeOption, textOf } from './arguments.ts';
+import { type Call, namesOf } from './call.ts';
+import { applyRole } from './roles.ts';
+import type { Scope } from './scope.ts';
+
+type Assign = (name: string, value: Argument) => void;
+type Builtin = (call: Call, scope: Scope, assign: Assign) => void;
+
+function changeFolder(call: Call, scope: Scope): void {
+  const [option] = call.args;
+  const flag = textOf(option);
+  const operands = flag === '-P' || flag === '-L' ? call.args.slice(1) : call.args;
+  const [target] = operands;
+  call.ledger.effect('session');
+  if (target === undefined) {
+    scope.folders = ['~'];
+    return;
+  }
+  const pattern =
+    target.kind === 'text'
+      ? { text: target.text, home: false }
+      : target.kind === 'paths' && target.patterns.length === 1
+        ? target.patterns[0]
+        : undefined;
+  if (operands.length > 1 || pattern === undefined || pattern.text.startsWith('-')) {
+    call.ledger.doubt('a folder that is not known before it runs');
+    scope.folders = undefined;
+    return;
+  }
+  applyRole(call, 'look', target);
+  if (pattern.text === '' && !pattern.home) return;
+  if (/[*?[]/.test(pattern.text)) {
+    scope.folders = undefined;
+    return;
+  }
+  const names = namesOf(pattern, call.place);
+  scope.folders = names.length === 0 ? undefined : names.map(({ name }) => name);
+}
+
+function readLine(call: Call, _scope: Scope, assign: Assign): void {
+  call.ledger.effect('read');
+  let names = false;
+  for (let at = 0; at < call.args.length; at += 1) {
+    const word = textOf(call.args[at]);
+    if (word === undefined) {
+      call.ledger.doubt('a name of read that is not known before it runs');
+    } else if (names || !word.startsWith('-')) {
+      names = true;
+      assign(word, anyArgument);
+    } else if (/^-[tnNdpu]$/.test(word)) {
+      at += 1;
+      if (textOf(call.args[at]) === undefined) call.ledger.doubt('an option of read');
+    } else if (!/^-(r|s|rs|sr)$/.test(word)) {
+      call.ledger.doubt(`the option ${word} of read`);
+    }
+  }
+}
+
+/** Shell options that make a script stop earlier, and nothing else. */
+const strictOptions: ReadonlySet<string> = new Set(['errexit', 'nounset', 'pipefail', 'noglob']);
+
+function setOptions(call: Call): void {
+  call.ledger.effect('session');
+  for (let at = 0; at < call.args.length; at += 1) {
+    const word = textOf(call.args[at]) ?? '';
+    const flags = /^[-+]([eufC]*)(o?)$/.exec(word);
+    if (flags === null || word.length < 2) {
+      call.ledger.doubt('an option of set');
+      continue;
+    }
+    if (flags[2] !== 'o') continue;
+    at += 1;
+    const option = textOf(call.args[at]) ?? '';
+    if (!strictOptions.has(option)) call.ledger.doubt('an option of set');
+  }
+}
+
+/** Leaves, waits, goes on: with at most a number. */
+function numbered(call: Call): void {
+  call.ledger.effect('session');
+  for (const argument of call.args) {
+    const word = textOf(argument);
+    const number = word === undefined ? !mayBeOption(argument) : /^\d{1,9}$/.test(word);
+    if (!number) call.ledger.doubt(`an argument of ${call.name}`);
+  }
+}
+
+const builtins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
+  ['cd', changeFolder],
+  ['read', readLine],
+  ['set', setOptions],
+  ['exit', numbered],
+  ['return', numbered],
+  ['break', numbered],
+  ['continue', numbered],
+  ['wait', numbered],
+]);
+
+/** Runs a builtin on the scope; false when the name is not one of them. */
+export function runBuiltin(call: Call, scope: Scope, assign: Assign): boolean {
+  const builtin = builtins.get(call.name);
+  if (builtin === undefined) return false;
+  builtin(call, scope, assign);
+  return true;
+}

@@ -1,0 +1,61 @@
+/** From a program's name to its meaning: the one place where a name becomes known. */
+import type { Call, Feed } from './call.ts';
+import { applyGrammar } from './grammar.ts';
+import { administration } from './programs-admin.ts';
+import { fileHandlers } from './programs-files.ts';
+import { plainHandlers } from './programs-plain.ts';
+import { applyRole } from './roles.ts';
+import { fileTables } from './tables-files.ts';
+import { bluntPrograms, systemTables } from './tables-system.ts';
+import { transfers } from './transfers.ts';
+import { wrappers } from './wrappers.ts';
+
+/** A program that is more than its options; answers what the next one in a pipeline can rely on. */
+export type Handler = (call: Call) => Feed | void;
+
+const handlers: ReadonlyMap<string, Handler> = new Map([
+  ...plainHandlers,
+  ...fileHandlers,
+  ...wrappers,
+  ...administration,
+  ...transfers,
+]);
+
+/** Folders whose programs are the system's. */
+const systemFolders: readonly string[] = ['/bin/', '/usr/bin/', '/sbin/', '/usr/sbin/'];
+
+/** Notes what a program does. */
+export function runProgram(call: Call): Feed {
+  const { ledger } = call;
+  const folder = systemFolders.find(
+    (each) => call.name.startsWith(each) && !call.name.slice(each.length).includes('/'),
+  );
+  const name = folder === undefined ? call.name : call.name.slice(folder.length);
+  if (name.includes('/')) {
+    ledger.verb(name.slice(name.lastIndexOf('/') + 1));
+    applyRole(call, 'code', { kind: 'text', text: name });
+    return undefined;
+  }
+  ledger.verb(name);
+  const known = { ...call, name };
+  const handler = handlers.get(name);
+  if (handler !== undefined) return handler(known) ?? undefined;
+  const grammar = own(fileTables, name) ?? own(systemTables, name);
+  if (grammar !== undefined) {
+    applyGrammar(known, grammar);
+    return undefined;
+  }
+  const effects = bluntPrograms.get(name);
+  ledger.effect(...(effects ?? []));
+  ledger.doubt(
+    effects === undefined
+      ? `${shown(name)} is not in the table of programs`
+      : `what ${name} does with its arguments`,
+  );
+  return undefined;
+}
+
+const own = <Value>(table: Readonly<Record<string, Value>>, name: string): Value | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
+
+const shown = (name: string): string => (name === '' ? 'an empty name' : name.slice(0, 40));

@@ -1,0 +1,299 @@
+/** Simple commands: words, assignments, redirections, and the program or builtin that they start. */
+import type { Assignment, Command, CommandArgument, Redirection, Word, WordPart } from 'unbash';
+import { anyArgument, type Argument, shownWord, textArgument } from './arguments.ts';
+import { runBuiltin } from './builtins.ts';
+import type { Call, Feed, Inner, Place } from './call.ts';
+import type { ShellRedirection } from './command-record.ts';
+import { type Ledger, Unreadable } from './ledger.ts';
+import { literalWord } from './literal.ts';
+import { isPlainArithmetic, type TestReader } from './numbers.ts';
+import { runProgram } from './programs.ts';
+import { readRedirection } from './redirections.ts';
+import { applyRole } from './roles.ts';
+import { isDisplayVariable, isPlainName, type Scope } from './scope.ts';
+import { assignedTwice, readText } from './text.ts';
+import { Walker } from './walker.ts';
+import { examineParts, readWord, type WordReader } from './words.ts';
+
+/** What is given with a text. */
+export interface Setting {
+  readonly shell: 'bash' | 'sh';
+  readonly place: Place;
+  readonly through: readonly string[];
+  /** How many texts this one is in. */
+  readonly depth: number;
+  readonly nestingMax: number;
+  readonly expansionsMax: number;
+}
+
+/** Reads one text and notes all that it does. @throws Unreadable */
+export function walkText(text: string, ledger: Ledger, setting: Setting, feed?: Feed): void {
+  if (setting.depth > setting.nestingMax) throw new Unreadable('too deep');
+  ledger.text(text.length);
+  const script = readText(text, setting.expansionsMax);
+  const simple = new Simple(ledger, setting, assignedTwice(script, text));
+  // What the text finds on its standard input is for whichever command reads it.
+  if (feed !== undefined) ledger.doubt('a shell whose commands share what they read');
+  simple.walker.script(script, { variables: new Map(), folders: setting.place.folders });
+}
+
+/** The simple commands of one text. */
+export class Simple {
+  readonly shell: 'bash' | 'sh';
+  readonly walker: Walker;
+  readonly #ledger: Ledger;
+  readonly #setting: Setting;
+  readonly #changing: ReadonlySet<string>;
+  #pipeline = 0;
+  #continues = false;
+
+  constructor(ledger: Ledger, setting: Setting, changing: ReadonlySet<string>) {
+    this.shell = setting.shell;
+    this.#ledger = ledger;
+    this.#setting = setting;
+    this.#changing = changing;
+    this.walker = new Walker(this);
+  }
+
+  doubt(reason: string): void {
+    this.#ledger.doubt(reason);
+  }
+
+  checkDepth(depth: number): void {
+    if (depth > this.#setting.nestingMax) throw new Unreadable('too deep');
+  }
+
+  /** The next command belongs to the pipeline of the last one. */
+  continuePipeline(): void {
+    this.#continues = true;
+  }
+
+  /** Runs one simple command; answers what it gives to the next one in a pipeline. */
+  command(node: Command, scope: Scope, feed: Feed): Feed {
+    if (!this.#continues) this.#pipeline = this.#ledger.pipeline();
+    this.#continues = false;
+    const pipeline = this.#pipeline;
+    const redirections = this.redirections(node.redirects, scope);
+    const assignments = node.prefix.filter((each) => each.type === 'Assignment');
+    if (node.name === undefined) {
+      for (const each of assignments) this.#assignment(each, scope);
+      return undefined;
+    }
+    const args = [node.name, ...node.args].map((each) => this.#argument(each, scope));
+    const values = assignments.map((each) => this.#value(each, scope));
+    const [name] = args;
+    if (literalWord(node.name.text, this.shell) === undefined && name?.kind === 'text') {
+      // `[` is the one name with a character that could be more.
+      if (node.name.text !== '[') this.doubt('a program whose name is made when it runs');
+    }
+    this.#temporary(assignments, values, name?.kind === 'text' ? name.text : '');
+    const record = { redirections, pipeline };
+    if (name?.kind === 'text' && this.#builtin(name.text, args.slice(1), scope)) {
+      this.#record(args, record, this.#setting.through);
+      return undefined;
+    }
+    const inner = { by: '', place: this.#placeOf(scope), feed };
+    const out = this.#run(args, inner, this.#setting.through, record);
+    // Messages, or another file, would be mixed into what the next command reads.
+    return redirections.every(({ descriptor, operator }) => descriptor === 2 && operator === '>')
+      ? out
+      : undefined;
+  }
+
+  /** Notes redirections, and what is in here-documents. */
+  redirections(list: readonly Redirection[], scope: Scope): readonly ShellRedirection[] {
+    return list.map((node) => {
+      if (node.type === 'HereDoc') {
+        examineParts(node.body.parts ?? [], this.#reader(scope));
+        return readRedirection(node, undefined, this.#call('the shell', [], scope), this.shell);
+      }
+      const target = node.target === undefined ? undefined : this.word(node.target, scope);
+      return readRedirection(node, target, this.#call('the shell', [], scope), this.shell);
+    });
+  }
+
+  word(word: Word, scope: Scope): Argument {
+    return readWord(word, this.#reader(scope));
+  }
+
+  testReader(scope: Scope): TestReader {
+    return {
+      word: (word) => this.word(word, scope),
+      look: (argument) => {
+        applyRole(this.#call('[[', [], scope), 'look', argument);
+      },
+      doubt: (reason) => {
+        this.doubt(reason);
+      },
+    };
+  }
+
+  /** Gives a variable a value, if a script may set it. */
+  assign(name: string, value: Argument, scope: Scope): void {
+    if (!isPlainName(name)) this.doubt(`the variable ${name.slice(0, 40)}`);
+    scope.variables.set(name, this.#changing.has(name) ? anyArgument : value);
+  }
+
+  #assignment(node: Assignment, scope: Scope): void {
+    this.assign(node.name, this.#value(node, scope), scope);
+  }
+
+  #value(node: Assignment, scope: Scope): Argument {
+    if (node.value.type === 'ArrayValue' || node.index !== undefined) {
+      this.doubt('an array');
+      return anyArgument;
+    }
+    const value = this.word(node.value, scope);
+    return node.append === true ? anyArgument : value;
+  }
+
+  /** Assignments before a command are its environment. */
+  #temporary(
+    assignments: readonly Assignment[],
+    values: readonly Argument[],
+    program: string,
+  ): void {
+    for (const [index, { name, append }] of assignments.entries()) {
+      const value = values[index];
+      if (name === 'IFS' && program === 'read') continue;
+      if (append !== true && value?.kind === 'text' && isDisplayVariable(name, value.text)) {
+        continue;
+      }
+      this.doubt(`the variable ${name.slice(0, 40)} for ${program.slice(0, 40)}`);
+    }
+  }
+
+  #argument(node: CommandArgument, scope: Scope): Argument {
+    if (node.type === 'Word') return this.word(node, scope);
+    const value = this.#value(node, scope);
+    const text = literalWord(node.text, this.shell);
+    return text !== undefined && value.kind === 'text' ? textArgument(text) : anyArgument;
+  }
+
+  #reader(scope: Scope): WordReader {
+    const ledger = this.#ledger;
+    const { home } = this.#setting.place;
+    return {
+      shell: this.shell,
+      homeIsTame: home !== undefined && /^[\w%+,./:=@-]+$/.test(home),
+      variable: (name) => this.#variable(name, scope),
+      nested: (part) => {
+        this.#nested(part, scope);
+      },
+      arithmetic: (part) =>
+        part.type === 'ArithmeticExpansion' &&
+        !part.text.startsWith('$[') &&
+        isPlainArithmetic(part.expression),
+      doubt: (reason) => {
+        ledger.doubt(reason);
+      },
+    };
+  }
+
+  #variable(name: string, scope: Scope): Argument | undefined {
+    const value = scope.variables.get(name);
+    if (value !== undefined) return value;
+    if (name === 'HOME') return homeArgument('');
+    const folders = scope.folders ?? [];
+    if (name === 'PWD' && folders.length === 1 && folders[0]?.startsWith('~') === true) {
+      return homeArgument(folders[0].slice(1));
+    }
+    this.#ledger.effect('read');
+    this.#ledger.object('variable', name, 'read');
+    return undefined;
+  }
+
+  #nested(part: WordPart, scope: Scope): void {
+    if (part.type !== 'CommandExpansion' && part.type !== 'ProcessSubstitution') return;
+    if (part.type === 'ProcessSubstitution' && this.shell === 'sh') {
+      this.doubt('a process substitution is not of every shell');
+    }
+    // Backslashes within backquotes are read twice, and differently by shells.
+    if (part.text.startsWith('`') && part.text.includes('\\')) {
+      this.doubt('a backslash in backquotes');
+    }
+    if (part.script === undefined) throw new Unreadable('a substitution that cannot be read');
+    this.walker.script(part.script, { ...scope, variables: new Map(scope.variables) });
+  }
+
+  #builtin(name: string, args: readonly Argument[], scope: Scope): boolean {
+    const call = this.#call(name, args, scope);
+    const known = runBuiltin(call, scope, (variable, value) => {
+      this.assign(variable, value, scope);
+    });
+    if (known) this.#ledger.verb(name);
+    return known;
+  }
+
+  #placeOf(scope: Scope): Place {
+    return { ...this.#setting.place, folders: scope.folders };
+  }
+
+  #call(name: string, args: readonly Argument[], scope: Scope): Call {
+    return this.#makeCall(name, args, { by: '', place: this.#placeOf(scope) }, []);
+  }
+
+  #makeCall(
+    name: string,
+    args: readonly Argument[],
+    inner: Inner & { readonly place: Place },
+    through: readonly string[],
+  ): Call {
+    const { place } = inner;
+    const record = { redirections: [], pipeline: this.#pipeline };
+    return {
+      name,
+      args,
+      place,
+      feed: inner.feed,
+      ledger: this.#ledger,
+      run: (words, next) => {
+        this.#run(words, { place, ...next }, [...through, next.by], record);
+      },
+      runText: (text, shell, next) => {
+        const { depth } = this.#setting;
+        const setting = {
+          ...this.#setting,
+          shell,
+          place: next.place ?? place,
+          through: [...through, next.by],
+          depth: depth + 1,
+        };
+        walkText(text, this.#ledger, setting, next.feed);
+      },
+    };
+  }
+
+  #run(
+    args: readonly Argument[],
+    inner: Inner & { readonly place: Place },
+    through: readonly string[],
+    record: Pick<Parameters<Ledger['command']>[0], 'redirections' | 'pipeline'>,
+  ): Feed {
+    if (through.length > this.#setting.nestingMax) throw new Unreadable('too deep');
+    this.#record(args, record, through);
+    const [first, ...rest] = args;
+    if (first?.kind !== 'text') {
+      this.#ledger.effect('execute-code');
+      this.doubt('a program whose name is made when it runs');
+      return undefined;
+    }
+    const call = this.#makeCall(first.text, rest, inner, through);
+    return runProgram(call);
+  }
+
+  #record(
+    args: readonly Argument[],
+    record: Pick<Parameters<Ledger['command']>[0], 'redirections' | 'pipeline'>,
+    through: readonly string[],
+  ): void {
+    const { home } = this.#setting.place;
+    this.#ledger.command({ argv: args.map((each) => shownWord(each, home)), ...record, through });
+  }
+}
+
+const homeArgument = (text: string): Argument => ({
+  kind: 'paths',
+  patterns: [{ text, home: true }],
+  single: true,
+});
