@@ -42,64 +42,60 @@ export function coversText(script: Script, source: string): boolean {
   );
 }
 
+/** Nodes that are one piece of text here. */
+const whole: ReadonlySet<string> = new Set(
+  'Word Assignment Redirect HereString HereDoc HereDocBody Negation TestCommand ArithmeticCommand'.split(
+    ' ',
+  ),
+);
+const strange: ReadonlySet<string> = new Set(['Function', 'ArithmeticFor', 'Select', 'Coproc']);
+
 function collect(node: SyntaxNode, found: Found): void {
-  const { spans, expected } = found;
+  const { spans } = found;
   const span = (each: { readonly pos: number; readonly end: number } | undefined): void => {
     if (each !== undefined) spans.push([each.pos, each.end]);
   };
-  switch (node.type) {
-    case 'HereDoc':
-      span(node);
-      span(node.body);
-      span(node.closing);
-      return;
-    case 'Word':
-    case 'Assignment':
-    case 'Redirect':
-    case 'HereString':
-    case 'Negation':
-    case 'TestCommand':
-    case 'ArithmeticCommand':
-      span(node);
-      return;
-    case 'Time':
-      spans.push([node.pos, node.keywordEnd]);
-      span(node.posix);
-      span(node.endOfOptions);
-      return;
-    case 'Function':
-    case 'ArithmeticFor':
-    case 'Select':
-    case 'Coproc':
-      found.strange = true;
-      return;
-    case 'Statement':
-      if (node.background === true) add(expected, '&');
-      break;
-    case 'Pipeline':
-    case 'AndOr':
-      for (const operator of node.operators) add(expected, operator);
-      break;
-    case 'Subshell':
-      add(expected, '(');
-      add(expected, ')');
-      break;
-    case 'BraceGroup':
-      add(expected, '{');
-      add(expected, '}');
-      break;
-    case 'CaseItem':
-      if (node.terminator !== undefined) add(expected, node.terminator);
-      add(expected, ')');
-      add(expected, '|', node.pattern.length - 1);
-      // The parenthesis before a pattern may be left out.
-      if (node.pattern[0] !== undefined && node.pos < node.pattern[0].pos) add(expected, '(');
-      break;
-    default:
+  if (node.type === 'HereDoc') {
+    span(node.body);
+    span(node.closing);
   }
+  if (node.type === 'Time') {
+    spans.push([node.pos, node.keywordEnd]);
+    span(node.posix);
+    span(node.endOfOptions);
+    return;
+  }
+  if (whole.has(node.type)) {
+    span(node);
+    return;
+  }
+  if (strange.has(node.type)) found.strange = true;
+  expect(node, found.expected);
   forEachChild(node, (child) => {
     collect(child, found);
   });
+}
+
+/** The tokens that a node has between its parts. */
+function expect(node: SyntaxNode, expected: Counts): void {
+  if (node.type === 'Statement' && node.background === true) add(expected, '&');
+  if (node.type === 'Pipeline' || node.type === 'AndOr') {
+    for (const operator of node.operators) add(expected, operator);
+  }
+  if (node.type === 'Subshell') {
+    add(expected, '(');
+    add(expected, ')');
+  }
+  if (node.type === 'BraceGroup') {
+    add(expected, '{');
+    add(expected, '}');
+  }
+  if (node.type !== 'CaseItem') return;
+  if (node.terminator !== undefined) add(expected, node.terminator);
+  add(expected, ')');
+  add(expected, '|', node.pattern.length - 1);
+  // The parenthesis before a pattern may be left out.
+  if (node.pattern[0] !== undefined && node.pos < node.pattern[0].pos) add(expected, '(');
 }
 
 const token =
