@@ -3,52 +3,11 @@
  * over time. Each is CEL over facts, may have parameters, and has cases that `policy test` runs.
  * A change here changes the version of every policy that uses the template.
  */
-import type { Facts } from '#core/facts.ts';
-import { columnUseNames, effectNames, type InputType, listOf, oneOf } from './inputs.ts';
+import { columnUseNames, listOf, oneOf } from './inputs.ts';
+import { anyEffect, effectParameter, type Template } from './template.ts';
+import { hostTemplates } from './templates-hosts.ts';
 
-export interface TemplateParameter {
-  readonly type: InputType;
-  readonly default: readonly string[];
-  readonly doc: string;
-}
-
-/** A test of a template. */
-export interface TemplateCase {
-  readonly name: string;
-  readonly facts: Partial<Facts>;
-  readonly parameters?: Readonly<Record<string, readonly string[]>>;
-  readonly matches: boolean;
-}
-
-export interface Template {
-  readonly doc: string;
-  readonly when: string;
-  /** What a refusal says when the rule gives no reason of its own. */
-  readonly reason: string;
-  readonly parameters: Readonly<Record<string, TemplateParameter>>;
-  readonly cases: readonly TemplateCase[];
-}
-
-const effectParameter = (names: readonly string[], doc: string): TemplateParameter => ({
-  type: listOf(oneOf(effectNames)),
-  default: names,
-  doc,
-});
-
-/** A template that asks for any of some effects. */
-function anyEffect(
-  names: readonly string[],
-  texts: { readonly doc: string; readonly reason: string; readonly parameter: string },
-  cases: readonly TemplateCase[],
-): Template {
-  return {
-    doc: texts.doc,
-    when: 'facts.effects.exists(e, e in parameters.effects)',
-    reason: texts.reason,
-    parameters: { effects: effectParameter(names, texts.parameter) },
-    cases,
-  };
-}
+export type { Template } from './template.ts';
 
 const readOnly: Template = {
   doc: 'Fully understood, and does nothing but read. Meant for `then: allow`.',
@@ -167,15 +126,16 @@ const schemaChange: Template = anyEffect(
 );
 
 const privilege: Template = anyEffect(
-  ['grant', 'admin'],
+  ['grant', 'admin', 'privilege'],
   {
-    doc: 'Changes rights, roles or ownership, or administers the server.',
+    doc: 'Changes rights, roles or ownership, administers the server, or acts as another user.',
     reason: 'changes rights or administers the server',
     parameter: 'effects that count as privileged',
   },
   [
     { name: 'GRANT', facts: { effects: ['grant'] }, matches: true },
     { name: 'ALTER SYSTEM', facts: { effects: ['admin'] }, matches: true },
+    { name: 'sudo', facts: { effects: ['read', 'privilege'] }, matches: true },
     { name: 'a read', facts: { effects: ['read'] }, matches: false },
   ],
 );
@@ -292,4 +252,5 @@ export const templates: ReadonlyMap<string, Template> = new Map([
   ['bulk-export', bulkExport],
   ['masked-data', maskedData],
   ['not-understood', notUnderstood],
+  ...hostTemplates,
 ]);
