@@ -41,9 +41,13 @@ export function compileOptions(
     issuers: [...config.issuers.map(({ name }) => name), 'people'],
     purposes: config.grants.flatMap(({ purpose }) => (purpose === undefined ? [] : [purpose])),
   };
+  // A protocol that no target speaks has nothing to keep.
+  const used = new Set(config?.targets.map(({ protocol }) => protocol));
   return {
     sha256Hex,
-    capabilities: new Map([...registry].map(([name, each]) => [name, each.capabilities])),
+    capabilities: new Map(
+      [...registry].flatMap(([name, each]) => (used.has(name) ? [[name, each.capabilities]] : [])),
+    ),
     known: { ...named, detectors: [...knownDetectors] },
   };
 }
