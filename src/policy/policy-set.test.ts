@@ -425,7 +425,13 @@ test('the default policy loads and passes its tests', async () => {
     capabilities: new Map([
       [
         'postgres',
-        { approval: 'notice', masking: 'cells', recording: 'statements', survivesDenial: true },
+        {
+          approval: 'notice',
+          masking: 'cells',
+          recording: 'statements',
+          survivesDenial: true,
+          limits: ['rowsAffected', 'rowsAffectedTotal'],
+        },
       ],
     ]),
   });
