@@ -101,6 +101,21 @@ const carriers: Readonly<Record<string, Carrier>> = {
       `DELETE FROM badges z USING ${from.sql} WHERE ${where} RETURNING ${back}, z.door`,
     );
   },
+  violate: ({ maker, dice }) => {
+    const from = maker.from([], 1);
+    const value = maker.expression('text', from.items, 2);
+    return inTransaction(
+      dice.pick([
+        `INSERT INTO badges SELECT ${value}, 1 FROM ${from.sql}`,
+        `INSERT INTO orders (id, total) SELECT 1, length(${value}) FROM ${from.sql}`,
+        `UPDATE people SET name = NULL WHERE EXISTS (SELECT ${value} FROM ${from.sql})`,
+        'UPDATE people SET balance = -1',
+        'UPDATE people SET id = 2',
+        'DELETE FROM people WHERE id = 1',
+        `INSERT INTO days SELECT '2030-01-01', ${value} FROM ${from.sql}`,
+      ]),
+    );
+  },
   merge: ({ query }) =>
     inTransaction(
       `MERGE INTO places z USING (${query().sql}) q ON z.id = 1 ` +
@@ -125,6 +140,7 @@ const shares: readonly (readonly [string, number])[] = [
   ['update', 3],
   ['delete', 1],
   ['insert', 2],
+  ['violate', 2],
   ['merge', 1],
   ['view', 2],
   ['function', 1],

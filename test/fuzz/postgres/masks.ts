@@ -106,7 +106,7 @@ async function examine(world: World, one: FuzzCase, counts?: Counts): Promise<st
   if (one.clean) {
     const differs = await differenceOf(world, one, answers.fuzz_a);
     if (differs !== undefined) return differs;
-    if (counts !== undefined) counts.exact += 1;
+    if (counts !== undefined && !isError(answers.fuzz_a)) counts.exact += 1;
   }
   if (counts !== undefined) counts[outcomeOf(all)] += 1;
   return undefined;

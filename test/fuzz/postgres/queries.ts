@@ -103,7 +103,7 @@ export class QueryMaker {
   /** A FROM item with a name for each thing in it. */
   from(outer: Scope, depth: number): Source {
     const alias = this.#name('q');
-    switch (depth > 0 ? this.#dice.below(16) : 0) {
+    switch (depth > 0 ? this.#dice.below(19) : 0) {
       case 6: {
         const { sql, columns } = this.query([], depth - 1);
         return { sql: `(${sql}) ${alias}`, items: [{ alias, columns, row: true }] };
@@ -154,6 +154,28 @@ export class QueryMaker {
             `ROWS FROM (unnest(${this.expression('texts', scope, depth - 1)}),` +
             ` generate_series(1, 2)) ${alias}(e, g)`,
           columns: [column('e', 'text'), column('g', 'int')],
+        }));
+      case 16: {
+        const values = [0, 1].map(
+          () => `(${this.expression('text', outer, depth - 1)}, ${this.#dice.below(5)})`,
+        );
+        const columns = [column('v', 'text'), column('n', 'int')];
+        const sql = `(VALUES ${values.join(', ')}) ${alias}(v, n)`;
+        return { sql, items: [{ alias, columns, row: true }] };
+      }
+      case 17:
+        return this.#beside(outer, depth, (scope) => ({
+          sql:
+            `regexp_matches(${this.expression('text', scope, depth - 1)}, '.([0-9]+)', 'g')` +
+            ` ${alias}(parts)`,
+          columns: [column('parts', 'texts')],
+        }));
+      case 18:
+        return this.#beside(outer, depth, (scope) => ({
+          sql:
+            `LATERAL (SELECT ${this.expression('text', scope, depth - 1)}, ` +
+            `${this.expression('json', scope, depth - 1)} OFFSET 0) ${alias}(t, j)`,
+          columns: [column('t', 'text'), column('j', 'json')],
         }));
       default:
         return this.#table(alias);
@@ -211,6 +233,10 @@ export class QueryMaker {
     const first = from.items[0];
     if (first.row && this.#dice.chance(12)) {
       const columns = first.columns;
+      if (this.#dice.chance(25)) {
+        const sql = `SELECT ${first.alias} AS c0 FROM ${from.sql}${this.#where(scope)}`;
+        return { sql, columns: [] };
+      }
       return { sql: `SELECT ${first.alias}.* FROM ${from.sql}${this.#where(scope)}`, columns };
     }
     const columns: Column[] = [];
@@ -227,7 +253,8 @@ export class QueryMaker {
       targets.push(`${this.expression(kind, scope, depth)} AS ${name}`);
       columns.push(column(name, kind));
     }
-    const distinct = this.#dice.chance(8) ? 'DISTINCT ' : '';
+    const distinct = this.#dice.chance(8) ? this.#dice.pick(['DISTINCT ', 'DISTINCT ON (1) ']) : '';
+    if (distinct.includes('ON')) this.isUnstable = true;
     const list = targets.join(', ');
     const sql = `SELECT ${distinct}${list} FROM ${from.sql}${this.#where(scope)}`;
     return { sql: sql + this.#tail(), columns };
@@ -326,6 +353,8 @@ export class QueryMaker {
         return this.expression(this.#dice.pick(anyKind), scope, depth);
       case 'object':
         return this.expand("jsonb_build_object('k', {text}, 'n', {int})", scope, depth);
+      case 'range':
+        return this.expand('int4range({int} % 100, 200)', scope, depth);
       case 'row':
         return this.#row(scope, depth);
       case 'from':

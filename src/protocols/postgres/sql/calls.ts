@@ -7,7 +7,7 @@ import type { Effect } from '#core/facts.ts';
 import type { CastInfo, FunctionEffect, FunctionInfo, Oid } from './catalogue.ts';
 import { followFunction } from './follow.ts';
 import { isQuietCall, isQuietCast } from './quiet.ts';
-import { baseType, isRowType } from './resolve-types.ts';
+import { baseType, commonType, isRowType } from './resolve-types.ts';
 import { settingChange } from './settings.ts';
 import { emptyScope } from './scope.ts';
 import { walkText } from './texts.ts';
@@ -16,8 +16,10 @@ import { checkType } from './type-check.ts';
 import {
   anyArrayType,
   anyCompatibleArrayType,
+  anyCompatibleNonArrayType,
   anyCompatibleType,
   anyElementType,
+  anyNonArrayType,
   boolType,
   polymorphicTypes,
   recordType,
@@ -146,6 +148,14 @@ export function resultColumns(
   return relation?.columns.map((column) => ({ name: column.name, type: column.typeOid }));
 }
 
+/** Parameters whose argument is the one thing that a polymorphic result is made of. */
+const elementTypes: ReadonlySet<Oid> = new Set([
+  anyElementType,
+  anyNonArrayType,
+  anyCompatibleType,
+  anyCompatibleNonArrayType,
+]);
+
 /** The type that a call gives; 0 when that depends on what is not settled. */
 function resultType(walk: Walk, info: FunctionInfo, args: readonly Value[]): Oid {
   const declared = info.returnType;
@@ -154,7 +164,7 @@ function resultType(walk: Walk, info: FunctionInfo, args: readonly Value[]): Oid
   const elements = new Set<Oid>();
   for (const [at, arg] of args.entries()) {
     const parameter = info.argTypes[Math.min(at, info.argTypes.length - 1)] ?? 0;
-    if (parameter === anyElementType || parameter === anyCompatibleType) {
+    if (elementTypes.has(parameter)) {
       if (arg.type === unknownType) continue;
       elements.add(arg.type);
     } else if (parameter === anyArrayType || parameter === anyCompatibleArrayType) {
@@ -162,8 +172,9 @@ function resultType(walk: Walk, info: FunctionInfo, args: readonly Value[]): Oid
       elements.add(catalogue.typeByOid(baseType(catalogue, arg.type))?.elementOid ?? 0);
     } else if (polymorphicTypes.has(parameter)) return 0;
   }
-  const element = [...elements][0];
-  if (element === undefined || elements.size !== 1) return 0;
+  const isCompatible = declared === anyCompatibleType || declared === anyCompatibleArrayType;
+  if (elements.size === 0 || (elements.size > 1 && !isCompatible)) return 0;
+  const element = commonType(catalogue, [...elements]);
   if (declared === anyElementType || declared === anyCompatibleType) return element;
   if (declared !== anyArrayType && declared !== anyCompatibleArrayType) return 0;
   return catalogue.typeByOid(element)?.arrayOid ?? 0;
