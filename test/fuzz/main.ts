@@ -5,6 +5,7 @@ interface Fuzzer {
 
 const fuzzers: Readonly<Record<string, () => Promise<Fuzzer>>> = {
   postgres: () => import('./postgres/main.ts'),
+  facts: () => import('./facts/main.ts'),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);
