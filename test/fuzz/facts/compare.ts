@@ -59,18 +59,23 @@ function objectMisses(facts: Facts, change: ObjectChange): readonly string[] {
 }
 
 /** What changes without a row that counts it. */
-function quietMisses({ effects }: Facts, changes: Changes): readonly string[] {
-  const isHarmless = effects.every((effect) => harmless.has(effect));
-  const misses: string[] = [];
-  if (isHarmless) misses.push(...changes.sequences.map((name) => `the sequence ${name}`));
-  if (changes.settings && effects.every((effect) => effect === 'read')) misses.push('a setting');
-  return misses;
+function quietMisses(facts: Facts, changes: Changes): readonly string[] {
+  const isHarmless = facts.effects.every((effect) => harmless.has(effect));
+  // Another role sees other sequences.
+  const misses = (has(facts, 'grant') ? [] : changes.sequences)
+    .filter(({ name, owner }) => isHarmless || !(names(facts, name) || names(facts, owner)))
+    .map(({ name }) => `the sequence ${name}`);
+  const reads = facts.effects.every((effect) => effect === 'read');
+  return changes.settings && reads ? [...misses, 'a setting'] : misses;
 }
 
 /** Whether an object is named as one that more is done to than to read it. */
 function names({ objects }: Facts, name: string): boolean {
   return objects.some((each) => {
     if (each.access === 'read' || each.access === 'execute') return false;
-    return each.name === name || each.name.replace(/\(.*$/s, '') === name;
+    return plain(each.name) === plain(name);
   });
 }
+
+/** The session's own schema has a number that is known only once it is there. */
+const plain = (name: string): string => name.replace(/^pg_temp_[0-9]+[.]/, 'pg_temp.');

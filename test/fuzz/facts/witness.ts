@@ -25,8 +25,9 @@ export interface ObjectChange {
 export interface Changes {
   readonly rows: readonly RowChange[];
   readonly objects: readonly ObjectChange[];
-  /** Sequences and settings of the session, by name. */
-  readonly sequences: readonly string[];
+  /** Sequences that moved, with the tables that they belong to. */
+  readonly sequences: readonly Pick<ObjectChange, 'name' | 'owner'>[];
+  /** Whether a setting of the session did. */
   readonly settings: boolean;
 }
 
@@ -68,7 +69,12 @@ const objectsSql = `
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_(toast|catalog)'
       AND n.nspname <> 'information_schema'
-  UNION ALL SELECT 'function', p.oid, n.nspname || '.' || proname, '', p.xmin
+  UNION ALL SELECT 'function', p.oid, n.nspname || '.' || proname, coalesce((
+      SELECT min(tn.nspname || '.' || coalesce(rt.typname, t.typname)) FROM pg_depend d
+        JOIN pg_type t ON t.oid = d.refobjid JOIN pg_namespace tn ON tn.oid = t.typnamespace
+        LEFT JOIN pg_range r ON r.rngmultitypid = t.oid LEFT JOIN pg_type rt ON rt.oid = r.rngtypid
+      WHERE d.objid = p.oid AND d.classid = 'pg_proc'::regclass
+        AND d.refclassid = 'pg_type'::regclass AND d.deptype = 'i'), ''), p.xmin
     FROM pg_proc p JOIN pg_namespace n ON n.oid = pronamespace WHERE p.oid >= 16384
   UNION ALL SELECT 'type', t.oid, n.nspname || '.' || typname, '', t.xmin
     FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace
@@ -134,7 +140,7 @@ export class Witness {
     return {
       rows,
       objects: differences(known, objects),
-      sequences: moved.map(([name]) => name),
+      sequences: moved.map(([name]) => formerly(name, known, objects)),
       settings: now.settings !== before.settings,
     };
   }
@@ -169,6 +175,18 @@ export class Witness {
     }
     return { rows, sequences, settings };
   }
+}
+
+/** A sequence under the name that it had. */
+function formerly(
+  name: string,
+  before: ReadonlyMap<string, Known>,
+  after: ReadonlyMap<string, Known>,
+): Pick<ObjectChange, 'name' | 'owner'> {
+  for (const [key, now] of after) {
+    if (now.name === name && key.startsWith('relation ')) return before.get(key) ?? now;
+  }
+  return { name, owner: '' };
 }
 
 function differences(

@@ -127,6 +127,9 @@ const carriers: Readonly<Record<string, Carrier>> = {
 /** Those whose results are of types and tables that they make. */
 export const makesObjects: ReadonlySet<string> = new Set(['view', 'table', 'function']);
 
+/** Those that show a plan, or some rows of those that it finds. */
+const hangsOnPlan: ReadonlySet<string> = new Set(['explain', 'cursor', 'portal']);
+
 /** How often each way is taken; the rare ones change the catalogue, which is read again then. */
 const shares: readonly (readonly [string, number])[] = [
   ['text', 40],
@@ -154,7 +157,7 @@ export function makeCase(dice: Dice): FuzzCase {
   const parameters = carrier === 'extended' || carrier === 'portal';
   const maker = new QueryMaker(dice, { clean, parameters });
   const steps = carriers[carrier]?.({ dice, maker, query: () => maker.statement() }) ?? [];
-  return { carrier, clean, stable: !maker.isUnstable && carrier !== 'explain', steps };
+  return { carrier, clean, stable: !maker.isUnstable && !hangsOnPlan.has(carrier), steps };
 }
 
 function chooseCarrier(dice: Dice): string {

@@ -210,6 +210,32 @@ const uses: readonly (readonly [sql: string, uses: string])[] = [
   ['SELECT wipe() FROM people WHERE city = initial', 'filter'],
 ];
 
+/** What is made, changed or removed, with its name in full. */
+const named: readonly (readonly [sql: string, objects: string])[] = [
+  ['CREATE TABLE x (a int)', 'create public.x'],
+  ['CREATE TEMP TABLE x (a int)', 'create pg_temp.x'],
+  ['SELECT 1 AS a INTO x', 'create public.x'],
+  ['CREATE TABLE evil.x AS SELECT 1', 'create evil.x'],
+  ['CREATE VIEW x AS SELECT 1', 'create public.x'],
+  ['CREATE TABLE x () INHERITS (parents)', 'create public.x, alter public.parents'],
+  ['CREATE TABLE x (p int REFERENCES people)', 'create public.x, alter public.people'],
+  ['CREATE TYPE x AS ENUM ()', 'create public.x'],
+  ['CREATE DOMAIN x AS int', 'create public.x'],
+  ['CREATE POLICY x ON notes USING (true)', 'alter public.notes, create public.notes.x'],
+  ['DROP POLICY mine ON guarded', 'drop public.guarded.mine, alter public.guarded'],
+  ['DROP TRIGGER t ON watched', 'drop public.watched.t, alter public.watched'],
+  ['DROP FUNCTION tax(numeric)', 'drop public.tax'],
+  ['ALTER FUNCTION tax(numeric) RENAME TO x', 'alter public.tax'],
+  ['DROP FUNCTION evil.lower(text)', 'drop evil.lower'],
+  ['DROP TYPE size, small', 'drop public.size, drop public.small'],
+  ['ALTER TABLE parents ADD COLUMN x int', 'alter public.parents, alter public.children'],
+  ['ALTER TABLE ONLY parents ALTER COLUMN a SET DEFAULT 1', 'alter public.parents'],
+  ['ALTER TABLE days DETACH PARTITION days_2024', 'alter public.days, alter public.days_2024'],
+  ['DROP TABLE days', 'drop public.days, drop public.days_2024'],
+  ["SELECT setval('notes_id_seq', 1)", 'write public.notes_id_seq'],
+  ['SELECT nextval(\'"notes_id_seq"\')', 'write public.notes_id_seq'],
+];
+
 for (const version of ([15, 18] as const).filter(hasPostgres)) {
   describe(`what statements do, on PostgreSQL ${version}`, () => {
     let shop: Shop;
@@ -250,6 +276,17 @@ for (const version of ([15, 18] as const).filter(hasPostgres)) {
           .filter((one) => one.access === 'write')
           .map((one) => one.name);
         assert.equal(written.toSorted().join(' '), tables, sql);
+      }
+    });
+
+    it('names what definitions are about in full', async () => {
+      for (const [sql, wanted] of named) {
+        const { facts } = await shop.one(sql);
+        const objects = facts.objects
+          .filter(({ access }) => access !== 'execute' && access !== 'read')
+          .map(({ access, name }) => `${access} ${name}`);
+        assert.deepEqual(objects.toSorted(), wanted.split(', ').toSorted(), sql);
+        assert.equal(facts.analysis, 'complete', sql);
       }
     });
 

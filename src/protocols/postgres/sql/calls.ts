@@ -6,6 +6,7 @@
 import type { Effect } from '#core/facts.ts';
 import type { CastInfo, FunctionEffect, FunctionInfo, Oid } from './catalogue.ts';
 import { followFunction } from './follow.ts';
+import { relationInText } from './object-names.ts';
 import { isQuietCall, isQuietCast } from './quiet.ts';
 import { baseType, commonType, isRowType } from './resolve-types.ts';
 import { settingChange } from './settings.ts';
@@ -219,10 +220,10 @@ function runEffects(
   }
   for (const effect of info.effects) {
     if (effect === 'settings') changeSetting(walk, detail);
-    else if (effect === 'write' && info.name === 'nextval') {
-      readLiteral(walk);
-      facts.object('sequence', detail.literals[0] ?? '?', 'write');
-      if (!walk.inDefault) facts.effect('update');
+    else if (effect === 'write' && sequenceWriters.has(info.name)) {
+      writeSequence(walk, detail);
+      if (info.name === 'setval') facts.effect('alter');
+      else if (!walk.inDefault) facts.effect('update');
     } else facts.effect(...plainEffects[effect]);
     if (effect === 'execute-code') {
       facts.partial(`${name} runs SQL text, or code, that is not followed`);
@@ -230,6 +231,14 @@ function runEffects(
   }
   const result = resultOf(walk, info, args);
   return info.effects.some((effect) => revealing.has(effect)) ? fromAnywhere(result) : result;
+}
+
+const sequenceWriters: ReadonlySet<string> = new Set(['nextval', 'setval']);
+
+function writeSequence(walk: Walk, { literals: [name] }: CallDetail): void {
+  readLiteral(walk);
+  if (name === undefined) walk.facts.partial('a sequence is moved whose name is not a literal');
+  else walk.facts.object('sequence', relationInText(walk, name), 'write');
 }
 
 /** `set_config(name, value, local)`. */

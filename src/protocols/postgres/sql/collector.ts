@@ -50,6 +50,11 @@ export class Collector {
     for (const effect of effects) this.#effects.add(effect);
   }
 
+  /** Whether an object of the session's own schema is among those that are named. */
+  get namesTemporary(): boolean {
+    return [...this.#objects.values()].some(({ name }) => name.startsWith('pg_temp_'));
+  }
+
   object(kind: string, name: string, access: Access): void {
     const key = `${access} ${kind} ${name}`;
     if (!this.#objects.has(key)) this.#objects.set(key, { kind, name, access });

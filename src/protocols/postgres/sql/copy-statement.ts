@@ -1,7 +1,8 @@
 /** COPY: which way the data goes, through what, and in what format its rows are written. */
 import type { CopyStmt, DefElem, Node } from 'libpg-query';
 import { tableColumns } from './labels.ts';
-import { readRelation, relationNamed, writtenName } from './relations.ts';
+import { relationNamed, writtenName } from './object-names.ts';
+import { readRelation } from './relations.ts';
 import { findColumn, type Scope, sourcesOf, withSources } from './scope.ts';
 import { itemsOf, literalText, namesOf } from './tree.ts';
 import type { CopyFormat } from './types.ts';

@@ -5,8 +5,9 @@
 import type { Access } from '#core/facts.ts';
 import type { Node, RangeVar } from 'libpg-query';
 import type { Relation } from './catalogue.ts';
-import { tableColumns } from './labels.ts';
-import { cleanScope, fullName, objectKind, relationNamed, writtenName } from './relations.ts';
+import { heirsOf, tableColumns } from './labels.ts';
+import { fullName, isPart, newRelationName, objectNames, relationNamed } from './object-names.ts';
+import { cleanScope, objectKind } from './relations.ts';
 import { emptyScope } from './scope.ts';
 import { traitsOf } from './traits.ts';
 import { isTainted } from './values.ts';
@@ -65,85 +66,140 @@ function isView(relation: Relation): boolean {
 function noteObjects(walk: Walk, body: unknown, definition: Definition): readonly Relation[] {
   const { facts } = walk;
   const found: Relation[] = [];
+  const kind = kindIn(body, definition.kind);
+  // A trigger, rule or policy changes the table that it is on.
+  const own = isPart(definition.kind) ? { ...definition, access: 'alter' as const } : definition;
   let count = 0;
   for (const [key, value] of fieldsOf(body)) {
-    if (!namingFields.has(key)) continue;
-    for (const one of Array.isArray(value) ? value : [value]) {
+    const naming = namingFields.get(key);
+    // A domain is named by its own field; the type is what it is over.
+    if (naming === undefined || (key === 'typeName' && hasField(body, 'domainname'))) continue;
+    for (const one of Array.isArray(value) && naming !== 'name' ? value : [value]) {
       count += 1;
       if (count > objectsMax) {
         facts.partial('the statement names too many objects');
         return found;
       }
-      const relation = noteObject(walk, one, kindIn(body, definition.kind), definition.access);
+      const noted = naming === 'object' || naming === 'name' ? kind : naming;
+      const relation = noteObject(walk, one, { ...own, kind: noted });
       if (relation !== undefined) found.push(relation);
     }
   }
+  for (const key of partFields) {
+    const [table] = found;
+    const name = wordsOf(fieldOf(body, key)).join('.');
+    if (table === undefined || name === '') continue;
+    facts.object(definition.kind, `${fullName(table)}.${name}`, definition.access);
+  }
+  noteOthers(walk, body);
   return found;
 }
 
-/** Fields of statements' nodes that name what they are about. */
-const namingFields: ReadonlySet<string> = new Set([
-  'relation',
-  'relations',
-  'object',
-  'objects',
-  'view',
-  'sequence',
-  'typevar',
-  'base',
-  'func',
-  'funcname',
-  'opername',
-  'typeName',
-  'domainname',
-  'defnames',
-  'schemaname',
-  'tablespacename',
-  'role',
-  'roles',
-  'dbname',
-  'extname',
-  'servername',
-  'fdwname',
-  'pubname',
-  'subname',
-  'conversion_name',
-  'opclassname',
-  'opfamilyname',
-  'plname',
-  'amname',
-  'policy_name',
-  'trigname',
-  'rulename',
-  'dictname',
-  'cfgname',
-  'grantees',
-  'granted_roles',
-  'grantee_roles',
-  'newowner',
-  'filename',
+/** Tables that a definition of another one changes too: parents, partitions, what keys point to. */
+function noteOthers(walk: Walk, body: unknown): void {
+  const waiting: unknown[] = [body];
+  for (let one = waiting.pop(); one !== undefined; one = waiting.pop()) {
+    for (const [key, value] of fieldsOf(one)) {
+      if (typeof value !== 'object' || value === null) continue;
+      waiting.push(value);
+      if (key === 'inhRelations') noteChanged(walk, ...(Array.isArray(value) ? value : []));
+      else if (key === 'pktable') noteChanged(walk, value);
+      else if (key === 'PartitionCmd') noteChanged(walk, fieldOf(value, 'name'));
+      // The parent behind INHERIT.
+      else if (key === 'def' && hasField(value, 'RangeVar')) noteChanged(walk, value);
+    }
+  }
+}
+
+function noteChanged(walk: Walk, ...values: readonly unknown[]): void {
+  for (const value of values) {
+    const name = rangeVar(value);
+    const relation = name === undefined ? undefined : relationNamed(walk, name);
+    if (relation !== undefined) noteRelation(walk, relation, { access: 'alter', alone: false });
+  }
+}
+
+/** What the name of a part of a table stands in. */
+const partFields: readonly string[] = ['trigname', 'rulename', 'policy_name'];
+
+/**
+ * Fields of statements' nodes that name what they are about: `object` by the statement's own kind,
+ * `name` likewise but as a list of the words of one name, or the kind that the field stands for.
+ */
+const namingFields: ReadonlyMap<string, string> = new Map([
+  ...['relation', 'relations', 'object', 'objects', 'view', 'sequence', 'typevar', 'base'].map(
+    (key) => [key, 'object'] as const,
+  ),
+  ['table', 'object'],
+  ['func', 'object'],
+  ...[
+    'funcname',
+    'opername',
+    'typeName',
+    'domainname',
+    'defnames',
+    'conversion_name',
+    'opclassname',
+    'opfamilyname',
+    'dictname',
+    'cfgname',
+  ].map((key) => [key, 'name'] as const),
+  ['schemaname', 'schema'],
+  ['tablespacename', 'tablespace'],
+  ...['role', 'roles', 'grantees', 'granted_roles', 'grantee_roles', 'newowner'].map(
+    (key) => [key, 'role'] as const,
+  ),
+  ['dbname', 'database'],
+  ['extname', 'extension'],
+  ['servername', 'server'],
+  ['fdwname', 'foreign-data-wrapper'],
+  ['pubname', 'publication'],
+  ['subname', 'subscription'],
+  ['plname', 'language'],
+  ['amname', 'access-method'],
+  ['filename', 'file'],
 ]);
 
 function noteObject(
   walk: Walk,
   value: unknown,
-  kind: string,
-  access: Access,
+  { kind, access }: Pick<Definition, 'kind' | 'access'>,
 ): Relation | undefined {
   const { facts } = walk;
   const name = rangeVar(value);
   if (name !== undefined) {
     const relation = relationNamed(walk, name);
-    if (relation === undefined) facts.object(kind, writtenName(name), access);
-    else facts.object(objectKind(relation), fullName(relation), access);
+    if (relation === undefined) facts.object(kind, newRelationName(walk, name), access);
+    else noteRelation(walk, relation, { access, alone: name.inh !== true });
     return relation;
   }
   const words = wordsOf(value);
   if (words.length === 0) return undefined;
   const asRelation = relationKinds.has(kind) ? relationOf(walk, words) : undefined;
-  if (asRelation === undefined) facts.object(kind, words.join('.'), access);
-  else facts.object(objectKind(asRelation), fullName(asRelation), access);
+  if (asRelation !== undefined) {
+    noteRelation(walk, asRelation, { access, alone: asRelation.kind !== 'partitioned' });
+    return asRelation;
+  }
+  for (const one of objectNames(walk, kind, words, access === 'create')) {
+    facts.object(kind, one, access);
+  }
+  const table = isPart(kind) ? relationOf(walk, words.slice(0, -1)) : undefined;
+  if (table !== undefined) noteRelation(walk, table, { access: 'alter', alone: false });
   return asRelation;
+}
+
+/** A change of a table is one of its heirs and partitions too. */
+function noteRelation(
+  walk: Walk,
+  relation: Relation,
+  { access, alone }: { readonly access: Access; readonly alone: boolean },
+): void {
+  const { facts, env } = walk;
+  facts.object(objectKind(relation), fullName(relation), access);
+  if (alone || access === 'create' || relation.childOids.length === 0) return;
+  for (const heir of heirsOf(env.catalogue, relation)) {
+    facts.object(objectKind(heir), fullName(heir), access);
+  }
 }
 
 const relationKinds: ReadonlySet<string> = new Set([
@@ -177,8 +233,11 @@ function rangeVar(value: unknown): RangeVar | undefined {
   if (typeof relname !== 'string') return undefined;
   const schemaname = fieldOf(inner, 'schemaname');
   const catalogname = fieldOf(inner, 'catalogname');
+  const relpersistence = fieldOf(inner, 'relpersistence');
   return {
     relname,
+    inh: fieldOf(inner, 'inh') === true,
+    ...(typeof relpersistence === 'string' ? { relpersistence } : {}),
     ...(typeof schemaname === 'string' ? { schemaname } : {}),
     ...(typeof catalogname === 'string' ? { catalogname } : {}),
   };
@@ -204,6 +263,8 @@ function fieldOf(value: unknown, key: string): unknown {
     ? Reflect.get(value, key)
     : undefined;
 }
+
+const hasField = (value: unknown, key: string): boolean => fieldOf(value, key) !== undefined;
 
 function fieldsOf(value: unknown): readonly [string, unknown][] {
   return typeof value === 'object' && value !== null ? Object.entries(value) : [];

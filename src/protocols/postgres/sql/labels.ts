@@ -129,15 +129,29 @@ function collectMasks(
 /** The relation, its parents and its heirs, through all generations. */
 export function relativesOf(catalogue: Catalogue, relation: Relation): readonly Relation[] {
   if (relation.parentOids.length === 0 && relation.childOids.length === 0) return [relation];
-  const seen = new Map<Oid, Relation>([[relation.oid, relation]]);
-  for (const direction of ['parentOids', 'childOids'] as const) {
-    const waiting = [...relation[direction]];
-    for (let oid = waiting.pop(); oid !== undefined; oid = waiting.pop()) {
-      const one = catalogue.relationByOid(oid);
-      if (one === undefined || seen.has(oid) || seen.size > relativesMax) continue;
-      seen.set(oid, one);
-      waiting.push(...one[direction]);
+  const parents = reachedFrom(catalogue, relation, 'parentOids');
+  const heirs = heirsOf(catalogue, relation).filter((heir) => !parents.includes(heir));
+  return [relation, ...parents, ...heirs];
+}
+
+/** The heirs and partitions of a relation, through all generations. */
+export const heirsOf = (catalogue: Catalogue, relation: Relation): readonly Relation[] =>
+  reachedFrom(catalogue, relation, 'childOids');
+
+function reachedFrom(
+  catalogue: Catalogue,
+  relation: Relation,
+  direction: 'parentOids' | 'childOids',
+): readonly Relation[] {
+  const seen = new Map<Oid, Relation>();
+  const waiting = [...relation[direction]];
+  for (let oid = waiting.pop(); oid !== undefined; oid = waiting.pop()) {
+    const one = catalogue.relationByOid(oid);
+    if (one === undefined || oid === relation.oid || seen.has(oid) || seen.size > relativesMax) {
+      continue;
     }
+    seen.set(oid, one);
+    waiting.push(...one[direction]);
   }
   return [...seen.values()];
 }

@@ -6,7 +6,8 @@ import type { Node, SelectStmt } from 'libpg-query';
 import { sortUses, windowUses } from './call-expression.ts';
 import { commonValue } from './expression.ts';
 import { fromClause } from './from.ts';
-import { fullName, objectKind, writtenName } from './relations.ts';
+import { fullName, newRelationName } from './object-names.ts';
+import { objectKind } from './relations.ts';
 import { findColumn, type Scope, withSources } from './scope.ts';
 import { starColumns, targetColumns } from './targets.ts';
 import { itemsOf, kindOf } from './tree.ts';
@@ -35,7 +36,7 @@ export function openQuery(
     if (select.intoClause !== undefined) {
       const { rel } = select.intoClause;
       walk.facts.effect('create');
-      walk.facts.object('table', rel === undefined ? '?' : writtenName(rel), 'create');
+      walk.facts.object('table', newRelationName(walk, rel), 'create');
       walk.facts.changes.push({ kind: 'catalogue' });
       for (const column of columns ?? []) walk.facts.use(column.value, 'copy');
     }

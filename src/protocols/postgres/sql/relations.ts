@@ -2,8 +2,8 @@
 import type { Alias, Node, RangeVar } from 'libpg-query';
 import type { Relation, RelationKind } from './catalogue.ts';
 import { aside, isSystem, relativesOf, tableColumns, viewColumns } from './labels.ts';
+import { fullName, relationNamed, writtenName } from './object-names.ts';
 import { checkPartitionKey } from './partitioning.ts';
-import { schemaNamed } from './resolve-types.ts';
 import { emptyScope, type Item, type Scope } from './scope.ts';
 import { fileViews } from './system-data.ts';
 import { walkText } from './texts.ts';
@@ -29,35 +29,6 @@ const kinds: Readonly<Record<RelationKind, string>> = {
 /** What the facts call a relation of that kind. */
 export function objectKind(relation: Relation): string {
   return kinds[relation.kind];
-}
-
-export function fullName(relation: Relation): string {
-  return `${relation.schema}.${relation.name}`;
-}
-
-/** The relation that a name means here; undefined when the catalogue does not have it. */
-export function relationNamed(walk: Walk, name: RangeVar): Relation | undefined {
-  const { catalogue } = walk.env;
-  const { catalogname, schemaname, relname = '' } = name;
-  // The catalogue itself belongs to the state.
-  walk.env.stateRead.any = true;
-  if (catalogname !== undefined && catalogname !== catalogue.database) return undefined;
-  if (schemaname !== undefined) {
-    const schema = schemaNamed(walk, schemaname);
-    return schema === undefined ? undefined : catalogue.relation(schema, relname);
-  }
-  for (const schema of walk.path) {
-    const found = catalogue.relation(schema, relname);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** A name as it was written, for facts about what the catalogue does not have. */
-export function writtenName(name: RangeVar): string {
-  return [name.catalogname, name.schemaname, name.relname]
-    .filter((one) => one !== undefined)
-    .join('.');
 }
 
 /** What FROM has under a name that is no CTE, after what reading it does went into the facts. */

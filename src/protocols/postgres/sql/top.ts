@@ -3,7 +3,8 @@ import type { AlterTableStmt, CreateFunctionStmt, Node, VacuumStmt } from 'libpg
 import { copyStatement } from './copy-statement.ts';
 import { define, optionOf, relationsIn } from './definitions.ts';
 import { aside, viewColumns } from './labels.ts';
-import { fullName, objectKind, relationNamed, writtenName } from './relations.ts';
+import { fullName, newRelationName, relationNamed, writtenName } from './object-names.ts';
+import { objectKind } from './relations.ts';
 import type { Scope } from './scope.ts';
 import { type StatementRow, statementRow, transactionVerb } from './statements.ts';
 import { itemsOf, kindOf, literalText } from './tree.ts';
@@ -235,9 +236,15 @@ function createView(walk: Walk, node: Node): void {
   const { view, query } = node.ViewStmt;
   facts.effect('create');
   if (node.ViewStmt.replace === true) facts.effect('alter');
-  facts.object('view', view === undefined ? '?' : writtenName(view), 'create');
   facts.changes.push({ kind: 'catalogue' });
   const columns = query === undefined ? undefined : walk.entries.statement(walk, query, topScope);
+  // What looks at a temporary table is temporary.
+  const isTemporary = view?.schemaname === undefined && facts.namesTemporary;
+  facts.object(
+    'view',
+    newRelationName(walk, isTemporary ? { ...view, relpersistence: 't' } : view),
+    'create',
+  );
   for (const column of columns ?? []) facts.use(column.value, 'copy');
   if (columns === undefined) facts.partial('what the view shows is not known');
 }

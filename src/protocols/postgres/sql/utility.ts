@@ -16,7 +16,7 @@ import type {
 } from 'libpg-query';
 import { anyColumn } from './collector.ts';
 import { isOn } from './copy-statement.ts';
-import { writtenName } from './relations.ts';
+import { newRelationName } from './object-names.ts';
 import { typeNamed } from './resolve-types.ts';
 import { emptyScope, type Scope } from './scope.ts';
 import { settingChange } from './settings.ts';
@@ -195,11 +195,7 @@ export function createTableAs(walk: Walk, node: CreateTableAsStmt): Outcome {
   const view = node.objtype === 'OBJECT_MATVIEW';
   facts.effect('create');
   const name = node.into?.rel;
-  facts.object(
-    view ? 'materialized-view' : 'table',
-    name === undefined ? '?' : writtenName(name),
-    'create',
-  );
+  facts.object(view ? 'materialized-view' : 'table', newRelationName(walk, name), 'create');
   const outcome =
     node.query === undefined ? notKnown : walk.entries.top(walk, node.query, emptyScope);
   if (outcome.output === undefined) facts.partial('what is copied is not known');

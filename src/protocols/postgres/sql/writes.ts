@@ -20,7 +20,8 @@ import { plainTruth } from './fold.ts';
 import { fromClause, rowItem } from './from.ts';
 import { tableColumns, viewColumns } from './labels.ts';
 import { openQuery } from './query.ts';
-import { itemOf, openItem, relationNamed, writtenName } from './relations.ts';
+import { relationNamed, writtenName } from './object-names.ts';
+import { itemOf, openItem } from './relations.ts';
 import {
   beside,
   type Item,
