@@ -1,7 +1,7 @@
 /**
- * `npm run fuzz -- facts [--statements N] [--seed S] [--suite] [script …]`: random writes on 18 and
- * 15, and, unless `--writes` is given, the statements of PostgreSQL's regression suite. Prints how
- * many statements were understood whole, and what any of those did that had not been said.
+ * `npm run fuzz -- facts [--statements N] [--seed S] [--writes] [script …]`: random writes on 18
+ * and 15, and, unless `--writes` is given, the statements of PostgreSQL's regression suite. Prints
+ * how many were understood whole, and what any of those did that had not been said.
  */
 import { parseArgs } from 'node:util';
 import { startSuiteServer } from '../../conformance/postgres/regress.ts';

@@ -93,7 +93,7 @@ export interface SuiteOptions {
   readonly onScript: (name: string, counts: FactCounts) => void;
 }
 
-/** Scripts that are about psql, replication or other sessions, or that take away what others need. */
+/** Scripts about psql, or about what needs more than one session. */
 const leftOut: ReadonlySet<string> = new Set(['psql', 'psql_crosstab', 'tablespace', 'stats']);
 
 /** Every statement of the server's own regression suite, in the order of its schedule. */

@@ -51,12 +51,14 @@ interface Known {
 }
 
 const countersSql = `
-  SELECT 'rows', schemaname || '.' || relname, n_tup_ins::text, n_tup_upd::text, n_tup_del::text, relid
+  SELECT 'rows', schemaname || '.' || relname, n_tup_ins::text, n_tup_upd::text,
+      n_tup_del::text, relid
     FROM pg_catalog.pg_stat_xact_all_tables
     WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 AND schemaname !~ '^pg_toast'
   UNION ALL SELECT 'sequence', schemaname || '.' || sequencename, last_value::text, '', '', 0
     FROM pg_catalog.pg_sequences WHERE last_value IS NOT NULL
-  UNION ALL SELECT 'settings', '', md5(string_agg(name || '=' || setting, ',' ORDER BY name)), '', '', 0
+  UNION ALL SELECT 'settings', '', md5(string_agg(name || '=' || setting, ',' ORDER BY name)),
+      '', '', 0
     FROM pg_catalog.pg_settings WHERE name !~ '^transaction_'`;
 
 /** Objects that people make. Indexes, row types and toast tables come and go with their tables. */
@@ -82,16 +84,20 @@ const objectsSql = `
   UNION ALL SELECT 'schema', oid, nspname, '', xmin
     FROM pg_namespace WHERE oid >= 16384 AND nspname !~ '^pg_(toast_)?temp_'
   UNION ALL SELECT 'role', oid, rolname, '', xmin FROM pg_authid WHERE oid >= 16384
-  UNION ALL SELECT 'trigger', t.oid, n.nspname || '.' || relname, n.nspname || '.' || relname, t.xmin
-    FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid JOIN pg_namespace n ON n.oid = relnamespace
-    WHERE NOT tgisinternal
-  UNION ALL SELECT 'rule', r.oid, n.nspname || '.' || relname, n.nspname || '.' || relname, r.xmin
-    FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class JOIN pg_namespace n ON n.oid = relnamespace
-    WHERE r.oid >= 16384 AND rulename <> '_RETURN'
-  UNION ALL SELECT 'policy', p.oid, n.nspname || '.' || relname, n.nspname || '.' || relname, p.xmin
-    FROM pg_policy p JOIN pg_class c ON c.oid = polrelid JOIN pg_namespace n ON n.oid = relnamespace`;
+  UNION ALL SELECT 'trigger',
+      t.oid, n.nspname || '.' || relname, n.nspname || '.' || relname, t.xmin
+    FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid JOIN pg_namespace n
+      ON n.oid = relnamespace WHERE NOT tgisinternal
+  UNION ALL SELECT 'rule',
+      r.oid, n.nspname || '.' || relname, n.nspname || '.' || relname, r.xmin
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = ev_class JOIN pg_namespace n
+      ON n.oid = relnamespace WHERE r.oid >= 16384 AND rulename <> '_RETURN'
+  UNION ALL SELECT 'policy',
+      p.oid, n.nspname || '.' || relname, n.nspname || '.' || relname, p.xmin
+    FROM pg_policy p JOIN pg_class c ON c.oid = polrelid
+      JOIN pg_namespace n ON n.oid = relnamespace`;
 
-/** Watches one connection; statements run between {@link Witness.before} and {@link Witness.after}. */
+/** Watches one connection; a statement runs between `before` and `after`. */
 export class Witness {
   readonly #connection: Connection;
   #objects: ReadonlyMap<string, Known> | undefined;

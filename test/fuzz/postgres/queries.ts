@@ -103,7 +103,7 @@ export class QueryMaker {
   /** A FROM item with a name for each thing in it. */
   from(outer: Scope, depth: number): Source {
     const alias = this.#name('q');
-    switch (depth > 0 ? this.#dice.below(19) : 0) {
+    switch (depth > 0 ? this.#dice.below(15) : 0) {
       case 6: {
         const { sql, columns } = this.query([], depth - 1);
         return { sql: `(${sql}) ${alias}`, items: [{ alias, columns, row: true }] };
@@ -121,41 +121,16 @@ export class QueryMaker {
       case 9:
         return this.#join(outer, depth);
       case 10:
-        return this.#beside(outer, depth, (scope) => ({
-          sql: `unnest(${this.expression('texts', scope, depth - 1)}) ${alias}(e)`,
-          columns: [column('e', 'text')],
-        }));
       case 11:
-        return this.#beside(outer, depth, (scope) => ({
-          sql: `LATERAL (VALUES (${this.expression('text', scope, depth - 1)}, 1)) ${alias}(c, n)`,
-          columns: [column('c', 'text'), column('n', 'int')],
-        }));
       case 12:
-        return this.#beside(outer, depth, (scope) => ({
-          sql: `jsonb_each_text(${this.expand('{object}', scope, depth - 1)}) ${alias}`,
-          columns: [column('key', 'text'), column('value', 'text')],
-        }));
+        return this.#beside(outer, depth, alias);
       case 13: {
         const call = this.#dice.pick(this.#options.clean ? [rowFunctions[0]] : rowFunctions);
         const names = call.columns.map(({ name }) => name).join(', ');
         const item: Item = { alias, columns: call.columns, row: true };
         return { sql: `${call.name} ${alias}(${names})`, items: [item] };
       }
-      case 14:
-        return this.#beside(outer, depth, (scope) => ({
-          sql:
-            `jsonb_to_record(${this.expand('{object}', scope, depth - 1)})` +
-            ` ${alias}(k text, n int)`,
-          columns: [column('k', 'text'), column('n', 'int')],
-        }));
-      case 15:
-        return this.#beside(outer, depth, (scope) => ({
-          sql:
-            `ROWS FROM (unnest(${this.expression('texts', scope, depth - 1)}),` +
-            ` generate_series(1, 2)) ${alias}(e, g)`,
-          columns: [column('e', 'text'), column('g', 'int')],
-        }));
-      case 16: {
+      case 14: {
         const values = [0, 1].map(
           () => `(${this.expression('text', outer, depth - 1)}, ${this.#dice.below(5)})`,
         );
@@ -163,20 +138,6 @@ export class QueryMaker {
         const sql = `(VALUES ${values.join(', ')}) ${alias}(v, n)`;
         return { sql, items: [{ alias, columns, row: true }] };
       }
-      case 17:
-        return this.#beside(outer, depth, (scope) => ({
-          sql:
-            `regexp_matches(${this.expression('text', scope, depth - 1)}, '.([0-9]+)', 'g')` +
-            ` ${alias}(parts)`,
-          columns: [column('parts', 'texts')],
-        }));
-      case 18:
-        return this.#beside(outer, depth, (scope) => ({
-          sql:
-            `LATERAL (SELECT ${this.expression('text', scope, depth - 1)}, ` +
-            `${this.expression('json', scope, depth - 1)} OFFSET 0) ${alias}(t, j)`,
-          columns: [column('t', 'text'), column('j', 'json')],
-        }));
       default:
         return this.#table(alias);
     }
@@ -217,14 +178,13 @@ export class QueryMaker {
     return { sql: `${left.sql} ${how} ${right.sql} ON ${on}`, items };
   }
 
-  #beside(outer: Scope, depth: number, make: (scope: Scope) => Query): Source {
+  /** A function over what stands to its left, in one of several forms. */
+  #beside(outer: Scope, depth: number, alias: string): Source {
     const left = this.from(outer, depth - 1);
-    const { sql, columns } = make(left.items);
-    const alias = / (q\d+)(\([^)]*\))?$/.exec(sql)?.[1] ?? '';
-    return {
-      sql: `${left.sql} CROSS JOIN ${sql}`,
-      items: [...left.items, { alias, columns, row: true }],
-    };
+    const [template, columns] = this.#dice.pick(sideways);
+    const sql = this.expand(template, left.items, depth - 1).replace('@', alias);
+    const item: Item = { alias, columns, row: true };
+    return { sql: `${left.sql} CROSS JOIN ${sql}`, items: [...left.items, item] };
   }
 
   #plain(outer: Scope, depth: number): Query {
@@ -398,6 +358,31 @@ export class QueryMaker {
   }
 }
 
-const column = (name: string, kind: Kind): Column => ({ name, kind, masked: false });
+/** What can stand to the right of a CROSS JOIN and look to its left; `@` is its alias. */
+const sideways: readonly [Sideways, ...Sideways[]] = [
+  ['unnest({texts}) @(e)', columnsOf('e:text')],
+  ['LATERAL (VALUES ({text}, 1)) @(c, n)', columnsOf('c:text n:int')],
+  ['jsonb_each_text({object}) @', columnsOf('key:text value:text')],
+  ['jsonb_to_record({object}) @(k text, n int)', columnsOf('k:text n:int')],
+  ['ROWS FROM (unnest({texts}), generate_series(1, 2)) @(e, g)', columnsOf('e:text g:int')],
+  ["regexp_matches({text}, '.([0-9]+)', 'g') @(parts)", columnsOf('parts:texts')],
+  ['LATERAL (SELECT {text}, {json} OFFSET 0) @(t, j)', columnsOf('t:text j:json')],
+  ['unnest({texts}, {texts}) WITH ORDINALITY @(a, b, n)', columnsOf('a:text b:text n:int')],
+];
 
-const isKind = (word: string): word is Kind => Object.hasOwn(typeNames, word);
+type Sideways = readonly [template: string, columns: readonly Column[]];
+
+function columnsOf(written: string): readonly Column[] {
+  return written.split(' ').map((one) => {
+    const [name = '', kind = ''] = one.split(':');
+    return column(name, isKind(kind) ? kind : 'text');
+  });
+}
+
+function column(name: string, kind: Kind): Column {
+  return { name, kind, masked: false };
+}
+
+function isKind(word: string): word is Kind {
+  return Object.hasOwn(typeNames, word);
+}

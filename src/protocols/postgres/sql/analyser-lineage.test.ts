@@ -171,6 +171,8 @@ const functions: readonly Case[] = [
   ['SELECT * FROM ROWS FROM (generate_series(1, 2), unnest(ARRAY[3, 4])) AS t(a, b)', 'a b'],
   ['SELECT * FROM json_to_recordset(\'[{"a":1}]\') AS t(a int, b text)', 'a b'],
   ['SELECT u FROM people, unnest(ARRAY[ssn, city]) u', 'u*'],
+  ['SELECT u.* FROM people, unnest(ARRAY[ssn], ARRAY[city]) u(a, b)', 'a* b'],
+  ['SELECT * FROM unnest(ARRAY[1], ARRAY[2, 3]) WITH ORDINALITY', 'unnest unnest ordinality'],
   ['SELECT u FROM unnest((SELECT array_agg(city) FROM people)) u', 'u'],
   ["SELECT u FROM unnest('{x}'::text[] || 'y'::varchar) u", 'u'],
   ['SELECT u FROM unnest((SELECT array_agg(ssn) FROM people)) u', 'u*'],

@@ -102,21 +102,21 @@ function noteOthers(walk: Walk, body: unknown): void {
     for (const [key, value] of fieldsOf(one)) {
       if (typeof value !== 'object' || value === null) continue;
       waiting.push(value);
-      if (key === 'inhRelations') noteChanged(walk, ...(Array.isArray(value) ? value : []));
-      else if (key === 'pktable') noteChanged(walk, value);
-      else if (key === 'PartitionCmd') noteChanged(walk, fieldOf(value, 'name'));
-      // The parent behind INHERIT.
-      else if (key === 'def' && hasField(value, 'RangeVar')) noteChanged(walk, value);
+      // Parents change alone, by having one heir more.
+      if (key === 'inhRelations' || (key === 'def' && hasField(value, 'RangeVar'))) {
+        for (const parent of Array.isArray(value) ? value : [value]) {
+          noteChanged(walk, parent, true);
+        }
+      } else if (key === 'pktable') noteChanged(walk, value, false);
+      else if (key === 'PartitionCmd') noteChanged(walk, fieldOf(value, 'name'), false);
     }
   }
 }
 
-function noteChanged(walk: Walk, ...values: readonly unknown[]): void {
-  for (const value of values) {
-    const name = rangeVar(value);
-    const relation = name === undefined ? undefined : relationNamed(walk, name);
-    if (relation !== undefined) noteRelation(walk, relation, { access: 'alter', alone: false });
-  }
+function noteChanged(walk: Walk, value: unknown, alone: boolean): void {
+  const name = rangeVar(value);
+  const relation = name === undefined ? undefined : relationNamed(walk, name);
+  if (relation !== undefined) noteRelation(walk, relation, { access: 'alter', alone });
 }
 
 /** What the name of a part of a table stands in. */

@@ -147,16 +147,27 @@ function mergedColumn(walk: Walk, name: string, left: Sources, right: Sources): 
   return { name, value: either([first, second]) };
 }
 
+/** The server reads `unnest(a, b)` as one call of its own function for each of them. */
+function single(call: Node): readonly Node[] {
+  if (!('FuncCall' in call)) return [call];
+  const { funcname = [], args = [], func_variadic: spread } = call.FuncCall;
+  const isPlain = spread !== true && call.FuncCall.agg_order === undefined;
+  if (namesOf(funcname).join('.') !== 'unnest' || args.length < 2 || !isPlain) return [call];
+  const own = ['pg_catalog', 'unnest'].map((sval) => ({ String: { sval } }));
+  return args.map((arg) => ({ FuncCall: { ...call.FuncCall, funcname: own, args: [arg] } }));
+}
+
 /** `f(…)`, `ROWS FROM (…)`, WITH ORDINALITY. */
 function functions(walk: Walk, node: RangeFunction, scope: Scope): Sources {
   const alias = node.alias?.aliasname;
   const columns: Column[] = [];
   let open = false;
   let only: Value | undefined;
-  const calls = node.functions ?? [];
-  for (const entry of calls) {
+  const calls = (node.functions ?? []).flatMap((entry) => {
     const [call, definitions] = itemsOf(entry);
-    if (call === undefined) continue;
+    return call === undefined ? [] : single(call).map((one) => [one, definitions] as const);
+  });
+  for (const [call, definitions] of calls) {
     const value = walk.entries.expression(walk, call, scope);
     only = value;
     const listed = [...itemsOf(definitions), ...(node.coldeflist ?? [])].filter(
@@ -173,7 +184,7 @@ function functions(walk: Walk, node: RangeFunction, scope: Scope): Sources {
   }
   const scalar = calls.length === 1 && columns.length === 1 && only?.fields === undefined;
   if (node.ordinality === true) columns.push({ name: 'ordinality', value: clean(int8Type) });
-  const name = alias ?? functionName(calls[0]);
+  const name = alias ?? functionName(calls[0]?.[0]);
   if (open) {
     walk.facts.partial('the columns of a function are not known');
     return sourcesOf(openItem(name));
