@@ -113,7 +113,9 @@ export class CopyBinary implements CopyReader {
     if (this.#state !== 'cell') return next;
     if (this.#left < -1) throw unsound();
     if (this.#left === -1) {
-      if (plan.action !== 'pass') this.#put(hand, null);
+      if (plan.action !== 'pass') {
+        this.#put(hand, plan.hidesNull ? (plan.constant ?? null) : null);
+      }
       this.#nextCell();
     } else if (this.#left === 0) this.#cellEnd(hand, plan);
     return next;

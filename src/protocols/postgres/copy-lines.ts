@@ -134,7 +134,7 @@ export class CopyLines implements CopyReader {
     from: number,
     to: number,
   ): Uint8Array | undefined {
-    if (this.#isNull(bytes, from, to)) return undefined;
+    if (!plan.hidesNull && this.#isNull(bytes, from, to)) return undefined;
     if (plan.constant !== undefined) return this.#constant(plan, plan.constant);
     const masked = maskedCell(plan, this.#masks, bytes, from, to);
     return masked === undefined ? undefined : this.#encode(masked);
@@ -142,7 +142,7 @@ export class CopyLines implements CopyReader {
 
   /** What stands in place of a field as it is written, undefined for itself. */
   #masked(plan: ColumnPlan, raw: Uint8Array): Uint8Array | undefined {
-    if (this.#isNull(raw, 0, raw.length)) return undefined;
+    if (!plan.hidesNull && this.#isNull(raw, 0, raw.length)) return undefined;
     if (plan.constant !== undefined) return this.#constant(plan, plan.constant);
     const value = this.#decode(raw);
     const masked = maskedCell(plan, this.#masks, value, 0, value.length);

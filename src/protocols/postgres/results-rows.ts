@@ -36,7 +36,8 @@ export function maskRow(
     next = start + Math.max(length, 0);
     if (length < -1 || next > end) throw malformed('a cell beyond its row');
     const column = columns[index];
-    if (column === undefined || column.action === 'pass' || length === -1) continue;
+    if (column === undefined || column.action === 'pass') continue;
+    if (length === -1 && (!column.hidesNull || column.constant === null)) continue;
     const masked =
       length > plan.cellBytesMax
         ? oversizeCell(column, masks)
@@ -182,7 +183,7 @@ export class LargeRow {
     const length = int32(this.#head, 0);
     const column = this.#column();
     if (length < -1 || length > this.#left) throw malformed('a cell beyond its row');
-    if (length === -1) this.#finish(null);
+    if (length === -1) this.#finish(column.hidesNull ? (column.constant ?? null) : null);
     else if (column.action === 'pass') this.#put(this.#head);
     this.#oversize = false;
     this.#cell.clear();

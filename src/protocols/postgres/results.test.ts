@@ -185,6 +185,21 @@ describe('masks', () => {
     assert.deepEqual(data, ['1\tAnn\t[redacted]\n', '2\tBob\t\\N\n']);
   });
 
+  it('say nothing of a computed value, not even whether it is NULL', async () => {
+    const asked = `SELECT substring(ssn from '^canary'), length(ssn), born + 1 FROM people ORDER BY id`;
+    const computed = ['[redacted]', '0', '1970-01-01'];
+    assert.deepEqual(rowsOf(await query(asked)), [computed, computed]);
+    const outputs = async (format: string): Promise<readonly string[]> =>
+      (await query(`COPY (${asked}) TO STDOUT (FORMAT ${format})`))
+        .filter(({ type }) => type === 'd')
+        .map(({ bytes }) => Buffer.from(bytes.subarray(5)).toString('hex'));
+    for (const format of ['text', 'csv', 'binary']) {
+      const [first = '', second] = await outputs(format);
+      // The first message of the binary format has its header before its row.
+      assert.ok(second !== undefined && first.endsWith(second), format);
+    }
+  });
+
   it('tell nobody whether a value is the one that was named NULL', async () => {
     const messages = await query(`COPY people (ssn) TO STDOUT (NULL '${CANARY}')`);
     const data = messages

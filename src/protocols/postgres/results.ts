@@ -30,6 +30,8 @@ export interface ColumnPlan {
   readonly constant: Uint8Array | null | undefined;
   /** What the column's name says to the scanner. */
   readonly hint: number;
+  /** Whether the constant stands for NULL too: of a computed value, being NULL may be the answer. */
+  readonly hidesNull: boolean;
 }
 
 export interface RowPlan {
@@ -114,9 +116,14 @@ export function planRows(
   const output = all?.length === fields.length ? all : undefined;
   const left = masksLeft(running, masks);
   const columns = fields.map((field, index) => {
-    const transform = joined(parts, field, output?.[index]);
+    const one = output?.[index];
+    const origin = maskByOrigin(parts, field);
+    // An origin is exact: the value is that column's own. Lineage alone may say "derived from".
+    const transform = origin ?? maskByLineage(parts, one);
+    const computed = origin === undefined && one?.direct === undefined;
     const binary = formatOf(field, formats, index, fields.length) === 1;
-    return columnPlan(left, { name: field.name, type: cellType(field.typeOid), binary }, transform);
+    const { name, typeOid } = field;
+    return columnPlan(left, { name, type: cellType(typeOid), binary, computed }, transform);
   });
   const passes = columns.every((column) => column.action === 'pass');
   const { cellBytesMax } = parts;
@@ -143,7 +150,8 @@ export function planCopy(
   return Array.from({ length: columns }, (_, index) => {
     const column = output?.[index];
     const type = copyType(parts, column, binary);
-    const named = { name: column?.name ?? '', type, binary };
+    const computed = column?.direct === undefined;
+    const named = { name: column?.name ?? '', type, binary, computed };
     return columnPlan(left, named, maskByLineage(parts, column));
   });
 }
@@ -176,21 +184,33 @@ function formatOf(
   return formats[index] ?? 0;
 }
 
+/** A column of a result. */
+interface Named {
+  readonly name: string;
+  readonly type: CellType;
+  readonly binary: boolean;
+  /** Whether its values are anything else than those of one column as they are. */
+  readonly computed: boolean;
+}
+
 /** The plan of one column, `transform` undefined when no mask covers it. */
-export function columnPlan(
+function columnPlan(
   masks: MaskSet,
-  { name, type, binary }: Pick<ColumnPlan, 'type' | 'binary'> & { readonly name: string },
+  { name, type, binary, computed }: Named,
   transform: Transform | undefined,
 ): ColumnPlan {
   if (transform !== undefined) {
-    const constant = isConstant(transform, type)
-      ? encodeCell(type, binary, replacement(masks, transform, type, undefined))
-      : undefined;
-    return { action: 'mask', transform, type, binary, constant, hint: 0 };
+    // What was computed says nothing at all: not whether it is NULL, nor in which zone or family.
+    const constant =
+      computed || isConstant(transform, type)
+        ? encodeCell(type, binary, replacement(masks, transform, type, undefined))
+        : undefined;
+    return { action: 'mask', transform, type, binary, constant, hint: 0, hidesNull: computed };
   }
   const hint = masks.content?.hint(name) ?? 0;
   const action = masks.content !== undefined && isScanned(type, hint) ? 'scan' : 'pass';
-  return { action, transform: redact, type, binary, constant: undefined, hint };
+  const constant = undefined;
+  return { action, transform: redact, type, binary, constant, hint, hidesNull: false };
 }
 
 /** Numbers, dates and the like hold no personal data that can be told, unless the name says so. */
@@ -296,18 +316,6 @@ function scannedBinary(
 /** What a cell above the limit leaves as, unread. */
 export const oversizeCell = (plan: ColumnPlan, masks: MaskSet): Uint8Array | null =>
   encodeCell(plan.type, plan.binary, replacement(masks, redact, plan.type, undefined));
-
-/** The mask of one column, from where the server and the analyser say that it comes. */
-function joined(
-  parts: PlanParts,
-  field: FieldDescription,
-  output: OutputColumn | undefined,
-): Transform | undefined {
-  const origin = maskByOrigin(parts, field);
-  const lineage = maskByLineage(parts, output);
-  // An origin is exact: the value is that column's own. Lineage alone may say "derived from".
-  return origin ?? lineage;
-}
 
 function maskByLineage(parts: PlanParts, output: OutputColumn | undefined): Transform | undefined {
   const { masks } = parts;

@@ -51,6 +51,10 @@ export interface CallDetail {
 
 const noDetail: CallDetail = { literals: [], fixedLength: false };
 
+/** Whether a value may be NULL where no column is. A row never is, whatever its fields are. */
+const isComputed = ({ direct, fields }: Value): boolean =>
+  direct === undefined && fields === undefined;
+
 /** Results that say nothing of what their arguments hold. */
 const blind: ReadonlySet<string> = new Set(['count', 'pg_typeof']);
 
@@ -104,11 +108,16 @@ function reviewedResult(
   args: readonly Value[],
   detail: CallDetail,
 ): Value {
-  if (info.schema === 'pg_catalog' && blind.has(info.name)) return clean(info.returnType);
+  if (info.schema === 'pg_catalog' && blind.has(info.name)) {
+    // How many values are not NULL says something of what computes them, and nothing of a column.
+    const computed = info.name === 'count' ? args.filter(isComputed) : [];
+    for (const arg of computed) walk.facts.use(arg, 'filter');
+    return clean(info.returnType);
+  }
   const result = resultOf(walk, info, args);
   if (isTainted(result)) {
     for (const arg of args) {
-      if (!isQuietCall(info)) walk.facts.use(arg, 'compute');
+      if (walk.measured === true || !isQuietCall(info)) walk.facts.use(arg, 'compute');
       // How many rows it gives tells of what it was given.
       if (info.returnsSet && !detail.fixedLength) walk.facts.use(arg, 'filter');
       // A truth value cannot be masked by one that looks like it: it is a question, not a value.

@@ -48,7 +48,7 @@ export function explain(walk: Walk, node: ExplainStmt): Outcome {
     return notKnown;
   }
   const before = facts.changes.length;
-  walk.entries.top(walk, node.query, emptyScope);
+  walk.entries.top(runs ? { ...walk, measured: true } : walk, node.query, emptyScope);
   // It opens no cursor and keeps no name.
   const kept = facts.changes.splice(before).filter((change) => change.kind !== 'declare');
   facts.changes.push(...(runs ? kept : []));

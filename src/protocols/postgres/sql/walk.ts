@@ -76,6 +76,8 @@ export interface Walk {
   readonly expansion: number;
   /** Set in defaults, where taking a number from a sequence is part of the insert. */
   readonly inDefault: boolean;
+  /** Whether the sizes of values are told, as EXPLAIN ANALYZE tells them. */
+  readonly measured?: boolean;
 }
 
 /** What a statement sends back. */
