@@ -58,6 +58,14 @@ export const rooms: readonly Room[] = [
     node: ['node:crypto', 'node:zlib'],
     packages: ['zod', 'graphql'],
   },
+  { path: 'protocols/kubernetes/facts/', rooms: ['core/'], node: [], packages: ['yaml'] },
+  // HTTP with a grammar: heads, bodies, holds and recording are those of the room of HTTP.
+  {
+    path: 'protocols/kubernetes/',
+    rooms: ['core/', 'protocols/http/'],
+    node: ['node:crypto'],
+    packages: ['zod'],
+  },
   // Pure: what a shell would do with a text, for every protocol that hands texts to a shell.
   { path: 'shell/', rooms: ['core/'], node: [], packages: ['unbash'] },
   { path: 'session/', rooms: ['core/'], node: [], packages: [] },

@@ -2,7 +2,7 @@
 export type ProtocolName = 'postgres' | 'mysql' | 'ssh' | 'kubernetes' | 'http' | 'echo';
 
 /** Those that a configuration can name; a test keeps it equal to the registry. */
-export const servedProtocols: readonly ProtocolName[] = ['postgres', 'ssh', 'http'];
+export const servedProtocols: readonly ProtocolName[] = ['postgres', 'ssh', 'http', 'kubernetes'];
 
 export interface TargetAddress {
   readonly host: string;

@@ -2,9 +2,11 @@
 import type { Protocol } from '#core/protocol.ts';
 import type { ProtocolName } from '#core/target.ts';
 import { http } from './http/index.ts';
+import { kubernetes } from './kubernetes/index.ts';
 import { postgres } from './postgres/index.ts';
 
 export const protocols: ReadonlyMap<ProtocolName, Protocol> = new Map<ProtocolName, Protocol>([
   [postgres.name, postgres],
   [http.name, http],
+  [kubernetes.name, kubernetes],
 ]);

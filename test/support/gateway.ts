@@ -16,6 +16,9 @@ const START_MS_MAX = 60_000;
 
 export interface GatewayTarget {
   readonly name: string;
+  /** PostgreSQL when absent. */
+  readonly protocol?: string;
+  readonly settings?: Readonly<Record<string, unknown>>;
   readonly host: string;
   readonly port: number;
   readonly labels?: Readonly<Record<string, string>>;
@@ -35,6 +38,8 @@ export interface GatewayOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** Merged over the PostgreSQL listener. */
   readonly listener?: Readonly<Record<string, unknown>>;
+  /** Merged over the listener of another protocol, which is named as the protocol. */
+  readonly listeners?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly grants?: readonly Readonly<Record<string, unknown>>[];
   /** Features of the default grant, such as `function-call`. */
   readonly features?: readonly string[];
@@ -55,6 +60,8 @@ export interface TestGateway {
   readonly pid: number;
   /** The PostgreSQL listener. */
   readonly port: number;
+  /** Every listener, by name. */
+  readonly ports: Readonly<Record<string, number>>;
   readonly api: string;
   readonly issuers: TestIssuers;
   /** A token of the default job, good for an hour: a password for every client. */
@@ -128,6 +135,7 @@ export async function startGateway(options: GatewayOptions): Promise<TestGateway
     home,
     pid: child.pid ?? 0,
     port: ready.listeners['pg'] ?? 0,
+    ports: ready.listeners,
     api: `http://127.0.0.1:${ready.api}`,
     issuers,
     credential: await mintJob('job-1'),
@@ -173,12 +181,19 @@ function writeConfig(home: string, options: GatewayOptions, issuers: TestIssuers
         ...(options.bind === undefined ? {} : { target: options.bind }),
         ...options.listener,
       },
+      ...otherProtocols(options).map((protocol) => ({
+        name: protocol,
+        protocol,
+        address: '127.0.0.1:0',
+        ...options.listeners?.[protocol],
+      })),
     ],
     api: { address: '127.0.0.1:0' },
     targets: options.targets.map((target) => ({
       name: target.name,
-      protocol: 'postgres',
+      protocol: target.protocol ?? 'postgres',
       address: `${target.host}:${target.port}`,
+      settings: target.settings ?? {},
       labels: target.labels ?? { env: 'prod' },
       tls: target.tls ?? { mode: 'disable' },
       accounts: target.accounts.map((account) =>
@@ -223,6 +238,12 @@ function writeConfig(home: string, options: GatewayOptions, issuers: TestIssuers
     writeFileSync(join(home, 'policies', name), text);
   }
 }
+
+/** Protocols that have a target here, besides PostgreSQL, which always has a listener. */
+const otherProtocols = ({ targets }: GatewayOptions): string[] =>
+  [...new Set(targets.flatMap(({ protocol }) => protocol ?? []))].filter(
+    (protocol) => protocol !== 'postgres',
+  );
 
 interface Ready {
   readonly listeners: Readonly<Record<string, number>>;

@@ -51,7 +51,12 @@ export class Answer {
 
   /** Writes the head of an answer that is passed on as it comes, or that has no body. */
   begin(): void {
-    if (this.#parts.masker === undefined) this.#start(this.#length);
+    const { masker, outlet } = this.#parts;
+    if (masker === undefined) this.#start(this.#length);
+    else if (masker.isEndless === true && this.#length === undefined) {
+      this.#start(undefined);
+      outlet.flush();
+    }
   }
 
   /** A piece of the body, as the target sent it. */
@@ -60,6 +65,16 @@ export class Answer {
     if (masker !== undefined) this.#put(masker.push(bytes, start, end));
     else if (this.#isChunked) outlet.put(encodeChunk(bytes, start, end));
     else outlet.pass(bytes.subarray(start, end));
+  }
+
+  /** All of a read was taken: an answer of unknown length may be one that goes on for hours. */
+  flush(): void {
+    const { framing, outlet } = this.#parts;
+    if (framing.kind !== 'length' && this.#heldBytes > 0) {
+      if (!this.#hasStarted) this.#start(undefined);
+      this.#release();
+    }
+    outlet.flush();
   }
 
   /** The body is whole. */

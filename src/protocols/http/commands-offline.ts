@@ -5,6 +5,7 @@
 import { toGatewayError } from '#core/errors.ts';
 import { opaqueFacts } from '#core/facts.ts';
 import { httpLimits } from '#core/limits.ts';
+import type { MaskSet } from '#core/masking.ts';
 import type { AnalysedCommand, AnalysisPlace } from '#core/protocol.ts';
 import { membersOf } from './codec/fields.ts';
 import { readRequestHead } from './codec/head.ts';
@@ -17,17 +18,28 @@ const encoder = new TextEncoder();
 /** The facts of one request; of what is no request, that nothing is known. */
 export function analyseOffline(
   input: unknown,
-  place: AnalysisPlace,
-  dialect: Dialect,
+  { place, dialect, masks }: OfflineParts,
 ): readonly AnalysedCommand[] {
+  if (Array.isArray(input)) {
+    return input.flatMap((each) => analyseOffline(each, { place, dialect, masks }));
+  }
   const text = textOf(input);
   try {
     const request = readRequest(text);
-    const { facts } = dialect.analyse(request, place);
+    const fault = dialect.fault(request);
+    const facts =
+      fault === undefined ? dialect.analyse(request, place, masks).facts : opaqueFacts(fault);
     return [{ text: requestText(request), facts }];
   } catch (thrown) {
     return [{ text, facts: opaqueFacts(toGatewayError(thrown).message) }];
   }
+}
+
+/** Where requests outside a session would go. */
+export interface OfflineParts {
+  readonly place: AnalysisPlace;
+  readonly dialect: Dialect;
+  readonly masks: MaskSet;
 }
 
 function textOf(input: unknown): string {

@@ -55,7 +55,7 @@ export class BodyConsumer implements Consumer {
   readonly #take: TakeBody;
   readonly #flushed: () => void;
 
-  /** @param flushed - called when all of a read was handed on. */
+  /** @param flushed - called when all of a read was handed on and there is more to come. */
   constructor(reader: BodyReader, take: TakeBody, flushed: () => void = () => {}) {
     this.#reader = reader;
     this.#take = take;
@@ -73,7 +73,7 @@ export class BodyConsumer implements Consumer {
 
   take(bytes: Uint8Array, start: number): number {
     const next = this.#reader.push(bytes, start, this.#take);
-    this.#flushed();
+    if (!this.#reader.isDone) this.#flushed();
     return next;
   }
 }

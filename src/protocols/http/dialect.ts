@@ -8,9 +8,11 @@ import type { Facts } from '#core/facts.ts';
 import type { MaskSet } from '#core/masking.ts';
 import type { AnalysisPlace } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
+import type { Refusal } from '#core/verdict.ts';
 import type { Field } from './codec/fields.ts';
 import type { ResponseHead } from './codec/head.ts';
 import type { HttpSettings } from './config.ts';
+import type { ProblemForm } from './refusal.ts';
 import type { HttpRequest } from './request.ts';
 
 /** What was found out about a request. */
@@ -22,6 +24,8 @@ export interface RequestAnalysis {
 
 /** Changes a body as it passes. Each of its answers is memory of its own. */
 export interface BodyMasker {
+  /** Whether the answer may take hours to say anything, so that its head goes out at once. */
+  readonly isEndless?: boolean;
   /** @throws GatewayError `SP_MASK_UNSOUND` */
   push(bytes: Uint8Array, start: number, end: number): Uint8Array;
   /** Gives the rest. @throws GatewayError `SP_MASK_UNSOUND` */
@@ -41,7 +45,13 @@ export interface Dialect {
   /** The settings of a target that every protocol over HTTP has. */
   settings(target: Target): HttpSettings;
   /** The facts of a request. Never throws; what it does not understand it says. */
-  analyse(request: HttpRequest, place: AnalysisPlace): RequestAnalysis;
+  analyse(request: HttpRequest, place: AnalysisPlace, masks: MaskSet): RequestAnalysis;
+  /** Why a request is refused whatever the policy says; undefined when it is not. */
+  fault(request: HttpRequest): string | undefined;
+  /** The answer to a refused request, in words that clients of the dialect read. */
+  refusal(refusal: Refusal, form: ProblemForm): Uint8Array;
+  /** The client's fields as the target gets them, where its answers are masked. */
+  maskedFields(fields: readonly Field[], path: string): readonly Field[];
   /** What the gateway tells the target about the session, besides the account's secret. */
   upstreamFields(context: SessionContext): readonly Field[];
   /**

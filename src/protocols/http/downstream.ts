@@ -19,7 +19,7 @@ import { readClaim } from './credentials.ts';
 import type { Dialect } from './dialect.ts';
 import { Input } from './input.ts';
 import { readBody } from './read-body.ts';
-import { encodeRefusal, refusalOf, refuse } from './refusal.ts';
+import { refusalOf, refuse } from './refusal.ts';
 import { type Asked, Relay } from './relay.ts';
 import { forwardedFields } from './request.ts';
 import { type Place, type Routes, userOf } from './route.ts';
@@ -210,11 +210,10 @@ export class Downstream {
       session.outlet.flush();
     }
     const { body, rest, isDecoded } = await readBody(this.#input, head, framing, settings);
-    const forwarded = forwardedFields(head, {
-      isMasked: !admission.stages.masks.empty,
-      isDecoded,
-      secretField: upstream.secretField,
-    });
+    const isMasked = !admission.stages.masks.empty;
+    const { secretField } = upstream;
+    const fields = forwardedFields(head, { isMasked, isDecoded, secretField });
+    const forwarded = isMasked ? this.#parts.dialect.maskedFields(fields, place.path) : fields;
     const connection = membersOf(head.fields, 'connection');
     const upgrade = connection.includes('upgrade') ? valueOf(head.fields, 'upgrade') : undefined;
     return {
@@ -245,7 +244,7 @@ export class Downstream {
   }
 
   #refuse(refusal: ReturnType<typeof refuse>, method: string): void {
-    const bytes = encodeRefusal(refusal, { method, isLast: true });
+    const bytes = this.#parts.dialect.refusal(refusal, { method, isLast: true });
     const session = this.#current?.session;
     if (session === undefined) this.#parts.wire.write(bytes);
     else {

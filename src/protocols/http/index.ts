@@ -4,12 +4,13 @@ import type { Target } from '#core/target.ts';
 import { analyseRequest } from './commands.ts';
 import { type HttpSettings, httpSettings } from './config.ts';
 import type { Dialect } from './dialect.ts';
+import { encodeRefusal } from './refusal.ts';
 import { bodyMasker } from './results-body.ts';
 import { httpRuntime } from './runtime.ts';
 
 const capabilities: Capabilities = {
   approval: 'hold',
-  masking: 'text',
+  masking: 'cells',
   recording: 'exchanges',
   survivesDenial: true,
 };
@@ -30,6 +31,9 @@ function settingsOf(target: Target): HttpSettings {
 const plain: Dialect = {
   settings: settingsOf,
   analyse: (request, { target }) => analyseRequest(request, settingsOf(target)),
+  fault: () => undefined,
+  refusal: encodeRefusal,
+  maskedFields: (fields) => fields,
   upstreamFields: () => [],
   masker: bodyMasker,
 };

@@ -44,24 +44,39 @@ const RETRY_SECONDS = 5;
 const encoder = new TextEncoder();
 
 /** The answer to one refused request. */
-export function encodeRefusal(refusal: Refusal, { method, isLast }: ProblemForm): Uint8Array {
+export function encodeRefusal(refusal: Refusal, form: ProblemForm): Uint8Array {
   const row = errorTable[refusal.code];
-  const body = encoder.encode(
-    JSON.stringify({
-      type: `urn:sallyport:error:${refusal.code}`,
-      title: row.text,
-      status: row.http,
-      detail: refusal.reason,
-      code: refusal.code,
-      ...(refusal.rule === '' ? {} : { rule: refusal.rule }),
-      ...(refusal.hint === '' ? {} : { hint: refusal.hint }),
-      ...(refusal.hold === undefined
-        ? {}
-        : { hold: refusal.hold, instance: `urn:sallyport:hold:${refusal.hold}` }),
-    }),
-  );
+  const problem = {
+    type: `urn:sallyport:error:${refusal.code}`,
+    title: row.text,
+    status: row.http,
+    detail: refusal.reason,
+    code: refusal.code,
+    ...(refusal.rule === '' ? {} : { rule: refusal.rule }),
+    ...(refusal.hint === '' ? {} : { hint: refusal.hint }),
+    ...(refusal.hold === undefined
+      ? {}
+      : { hold: refusal.hold, instance: `urn:sallyport:hold:${refusal.hold}` }),
+  };
+  return encodeAnswer(refusal, { type: 'application/problem+json', content: problem }, form);
+}
+
+/** The words of a refusal, as a media type that the client reads. */
+export interface RefusalWords {
+  readonly type: string;
+  readonly content: unknown;
+}
+
+/** An answer of the gateway's own. */
+export function encodeAnswer(
+  refusal: Refusal,
+  { type, content }: RefusalWords,
+  { method, isLast }: ProblemForm,
+): Uint8Array {
+  const row = errorTable[refusal.code];
+  const body = encoder.encode(JSON.stringify(content));
   const fields: Field[] = [
-    { name: 'content-type', value: 'application/problem+json' },
+    { name: 'content-type', value: type },
     { name: 'content-length', value: String(body.length) },
     { name: 'cache-control', value: 'no-store' },
   ];

@@ -21,7 +21,7 @@ import { BodyConsumer, HeadConsumer } from './consumers.ts';
 import type { Dialect, RequestAnalysis } from './dialect.ts';
 import type { HttpRequest } from './request.ts';
 import { bodyText, requestText } from './request.ts';
-import { encodeRefusal, refusalOf } from './refusal.ts';
+import { refusalOf, refuse } from './refusal.ts';
 import { answerFields } from './results.ts';
 import type { HttpSession } from './session.ts';
 import type { Connection } from './upstream.ts';
@@ -71,7 +71,10 @@ export class Relay {
     admission.signal.addEventListener('abort', stop, { once: true });
     this.#answer = undefined;
     try {
-      const analysis = this.#dialect.analyse(asked.request, admission.stages.context);
+      const { context, masks } = admission.stages;
+      const fault = this.#dialect.fault(asked.request);
+      if (fault !== undefined) return this.#refuse(refuse('SP_UNSUPPORTED', fault), asked);
+      const analysis = this.#dialect.analyse(asked.request, context, masks);
       const judged = await this.#judge(asked, analysis);
       if (judged.refused) return this.#refuse(judged, asked);
       return await this.#forward(judged, asked, analysis);
@@ -205,7 +208,7 @@ export class Relay {
     const consumer = new BodyConsumer(
       new Reader(framing),
       (bytes, start, end) => answer.take(bytes, start, end),
-      () => outlet.flush(),
+      () => answer.flush(),
     );
     const isWhole = consumer.isDone || (await fromTarget(input.consume(consumer)));
     if (!isWhole && !consumer.mayEndByClose) throw new GatewayError('SP_TARGET_LOST');
@@ -218,7 +221,7 @@ export class Relay {
     const { outlet } = this.#session;
     // The rest of a body that nobody will read stands in the way of the next request.
     const isLast = asked.isLast || refusal.endsSession || asked.rest !== undefined;
-    outlet.put(encodeRefusal(refusal, { method: asked.request.method, isLast }));
+    outlet.put(this.#dialect.refusal(refusal, { method: asked.request.method, isLast }));
     outlet.flush();
     return !isLast;
   }

@@ -16,7 +16,8 @@ export function httpRuntime(services: ProtocolServices, dialect: Dialect): Proto
     serve: (wire, door, signal) =>
       new Downstream({ wire, door, services, dialect, routes }, signal).run(),
     learn: () => Promise.resolve(),
-    analyse: (input, place) => Promise.resolve(analyseOffline(input, place, dialect)),
+    analyse: (input, place, masks) =>
+      Promise.resolve(analyseOffline(input, { place, dialect, masks })),
     close: () => Promise.resolve(),
   };
 }
