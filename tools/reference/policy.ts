@@ -26,8 +26,8 @@ const ruleKeys: Rows = [
   [
     'limits',
     'for `then: allow`, what binds the command while it runs: `rowsReturned`, `bytes` (such as ' +
-      '`10MiB`), `time` (such as `30s`), `rowsAffected`, `rowsAffectedTotal`; ' +
-      'refused for a protocol that cannot keep them',
+      '`10MiB`), `time` (such as `30s`), `rowsAffected`, `rowsAffectedTotal`; see ' +
+      '[limits](../operate/limits.md)',
   ],
   [
     'hold',
