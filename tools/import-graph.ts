@@ -68,6 +68,14 @@ export const rooms: readonly Room[] = [
   },
   // Pure: what a shell would do with a text, for every protocol that hands texts to a shell.
   { path: 'shell/', rooms: ['core/'], node: [], packages: ['unbash'] },
+  // Signatures of authentication and digests of files; the transport is a package's. Commands are
+  // read by the shell's room.
+  {
+    path: 'protocols/ssh/',
+    rooms: ['core/', 'shell/'],
+    node: ['node:crypto'],
+    packages: ['zod', 'ssh2'],
+  },
   { path: 'session/', rooms: ['core/'], node: [], packages: [] },
   // Pure: conditions in CEL, patterns of users in linear time, sources with positions for errors.
   {

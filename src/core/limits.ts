@@ -154,7 +154,7 @@ export interface ShellLimits {
   readonly objectsMax: number;
 }
 
-/** @internal Until a protocol uses it. */
+/** The bounds of every analysis. */
 export const shellLimits: ShellLimits = {
   textCharsMax: 64 * KiB,
   nestingMax: 32,

@@ -158,6 +158,11 @@ export interface Door {
    */
   scramKeys(credential: string): Promise<ScramKeys>;
   /**
+   * Whether a signature by this public key could let anybody in, so that a client with many keys
+   * learns which one to sign with. Decides nothing.
+   */
+  knowsKey(key: Uint8Array): boolean;
+  /**
    * Checks the proof, finds target, account and grant, and opens the session with its recording.
    * The only way to get a session. Every wrong proof looks alike (`SP_LOGIN_FAILED`); after a right
    * one, an unknown target and a missing grant look alike (`SP_NO_GRANT`). The event tells which.

@@ -84,6 +84,11 @@ export class Authenticator {
     return this.#parts.credentials.scramKeys(normalId(credential) ?? asId(credential));
   }
 
+  /** @see Door.knowsKey */
+  knowsKey(key: Uint8Array): boolean {
+    return this.#keys.has(base64(key));
+  }
+
   async #bySecret(secret: Secret, use: 'session' | 'api'): Promise<Authenticated> {
     const text = secret.reveal();
     const id = credentialIdOf(text);
@@ -115,7 +120,7 @@ export class Authenticator {
   }
 
   #byKey(key: Uint8Array): Authenticated {
-    const person = this.#keys.get(Buffer.from(key).toString('base64'));
+    const person = this.#keys.get(base64(key));
     if (person === undefined) throw loginFailed('no such public key');
     const expiresAt = asEpochMs(this.#parts.clock.now() + PERSON_LIFE_MS);
     return { identity: personIdentity(person, expiresAt), scope: undefined, credential: undefined };
@@ -133,6 +138,8 @@ export class Authenticator {
     };
   }
 }
+
+const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64');
 
 /** Who a person of the configuration is. */
 export const personIdentity = (person: PersonConfig, expiresAt: EpochMs): Identity => ({

@@ -28,6 +28,7 @@ test('a visit is written again only when it says something new, or a while later
   const authenticator = remembering(
     {
       authenticate: async () => ({ identity: comes, credential: undefined, scope: undefined }),
+      knowsKey: () => false,
       scramKeys: () => Promise.reject(new Error('not asked')),
     },
     {
@@ -64,6 +65,7 @@ test('a login does not fail with the store, and one that fails is not remembered
         if (isWrong) throw new Error('wrong');
         return { identity, credential: undefined, scope: undefined };
       },
+      knowsKey: () => false,
       scramKeys: () => Promise.reject(new Error('not asked')),
     },
     {

@@ -28,6 +28,7 @@ export function remembering(inner: Authenticator, parts: SeenParts): Authenticat
       return found;
     },
     scramKeys: (credential) => inner.scramKeys(credential),
+    knowsKey: (key) => inner.knowsKey(key),
   };
 }
 

@@ -85,6 +85,7 @@ export function createDoor(parts: AdmissionParts, knock: Knock): Door {
     listener: knock.listener,
     cancels: parts.cancels,
     scramKeys: (credential) => parts.authenticator.scramKeys(credential),
+    knowsKey: (key) => parts.authenticator.knowsKey(key),
     spend: knock.spend,
     failed: knock.failed,
     async admit(attempt, signal) {

@@ -82,6 +82,8 @@ export interface Authenticator {
   /** Throws GatewayError `SP_LOGIN_FAILED` (or `SP_EXPIRED`) with the reason in `facts`. */
   authenticate(proof: LoginAttempt['proof']): Promise<Authenticated>;
   scramKeys(credential: string): Promise<ScramKeys>;
+  /** Whether a signature by this public key could be a proof. */
+  knowsKey(key: Uint8Array): boolean;
 }
 
 export interface GrantedAccess {

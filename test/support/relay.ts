@@ -187,6 +187,7 @@ class RelayState {
         authentication: 'password',
         oauth: undefined,
       },
+      knowsKey: () => false,
       scramKeys: () => Promise.reject(new Error('not here')),
       admit: async (attempt) => this.#admission(attempt.namespace),
       cancels: this.#cancels,

@@ -86,6 +86,10 @@ class TestDoor implements Door {
     return scramOf(credential === 'cred1' ? 'good' : `mock ${credential}`);
   }
 
+  knowsKey(): boolean {
+    return false;
+  }
+
   async admit(attempt: LoginAttempt) {
     this.attempts.push(attempt);
     const { proof } = attempt;

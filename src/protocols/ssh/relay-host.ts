@@ -1,0 +1,34 @@
+/** What a channel of a session works with; `relay.ts` is behind it. */
+import type { GatewayError } from '#core/errors.ts';
+import type { ProtocolServices, Stages } from '#core/protocol.ts';
+import type { Refusal } from '#core/verdict.ts';
+import type { SshSettings } from './config.ts';
+
+export interface ChannelHost {
+  readonly stages: Stages;
+  readonly services: ProtocolServices;
+  readonly settings: SshSettings;
+  /** Records and sends a message to the client. */
+  toClient(payload: Uint8Array): void;
+  /** Sends a message to the target. */
+  toTarget(payload: Uint8Array): void;
+  /** Records and sends data of a channel to the client. */
+  dataToClient(recipient: number, bytes: Uint8Array, isStderr: boolean): void;
+  dataToTarget(recipient: number, bytes: Uint8Array): void;
+  /** The channel is closed on both sides. */
+  gone(id: number): void;
+  /** A verdict or a control ended the session. */
+  ended(refusal: Refusal): void;
+  /** Something failed that no channel survives. */
+  failed(thrown: GatewayError): void;
+}
+
+/** One channel of a client, with its counterpart at the target. */
+export interface Channel {
+  /** A message of the client for this channel. */
+  fromClient(payload: Uint8Array): void;
+  /** A message of the target for this channel. */
+  fromTarget(payload: Uint8Array): void;
+  /** The session ends: says why, and waits for nothing. */
+  end(text: string, status: number): void;
+}

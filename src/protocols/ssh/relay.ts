@@ -1,0 +1,293 @@
+/**
+ * One session: the client's connection, the target's, and the channels between them.
+ *
+ * Invariants: a channel exists on both connections under one id of ours; a message for a channel
+ * that does not exist, or of a kind that this side does not send, ends the session; nothing is
+ * opened by the target towards the client. What the client sends and gets is recorded as the
+ * messages of RFC 4254, each behind its length; window adjustments are left out.
+ */
+import { errorTable, GatewayError, toGatewayError } from '#core/errors.ts';
+import type { Admission, ProtocolServices, SessionEnd } from '#core/protocol.ts';
+import type { Refusal } from '#core/verdict.ts';
+import { sshSettings } from './config.ts';
+import { FieldReader, malformed } from './codec/fields.ts';
+import {
+  type ChannelOpen,
+  dataHead,
+  disconnect,
+  message,
+  openFailure,
+  readChannelOpen,
+  recipientOf,
+  writeChannelMessage,
+  writeOpenFailure,
+  typeOf,
+} from './codec/messages.ts';
+import { exitStatus, refusalText, refuse } from './refusal.ts';
+import { ForwardChannel } from './relay-forward.ts';
+import type { Channel, ChannelHost } from './relay-host.ts';
+import { SessionChannel } from './relay-session.ts';
+import type { SshTransport } from './transport.ts';
+
+export interface RelayParts {
+  readonly client: SshTransport;
+  readonly server: SshTransport;
+  readonly admission: Admission;
+  readonly services: ProtocolServices;
+}
+
+export class Relay {
+  readonly #parts: RelayParts;
+  readonly #host: ChannelHost;
+  readonly #channels = new Map<number, Channel>();
+  #lastId = -1;
+  #mayOpenMore = true;
+  #end: SessionEnd | undefined;
+  #finish: (end: SessionEnd) => void = () => undefined;
+
+  constructor(parts: RelayParts) {
+    this.#parts = parts;
+    const { client, server, admission, services } = parts;
+    const { tape } = admission.stages;
+    this.#host = {
+      stages: admission.stages,
+      services,
+      settings: sshSettings.parse(admission.authorization.target.settings),
+      toClient: (payload) => {
+        if (payload[0] !== message.windowAdjust) this.#record('to-client', payload);
+        client.send(payload);
+      },
+      toTarget: (payload) => server.send(payload),
+      dataToClient: (recipient, bytes, isStderr) => {
+        const head = dataHead(recipient, isStderr, bytes.length);
+        tape.data('to-client', lengthOf(head.length + bytes.length), 0, LENGTH_BYTES);
+        tape.data('to-client', head, 0, head.length);
+        tape.data('to-client', bytes, 0, bytes.length);
+        client.sendData(recipient, bytes, isStderr);
+        this.#hold();
+      },
+      dataToTarget: (recipient, bytes) => {
+        server.sendData(recipient, bytes, false);
+        this.#hold();
+      },
+      gone: (id) => this.#channels.delete(id),
+      ended: (refusal) => this.end(refusal),
+      failed: (error) => this.#failed(error),
+    };
+  }
+
+  /** Serves the session to its end. Never rejects. */
+  async run(): Promise<SessionEnd> {
+    const { client, server, admission } = this.#parts;
+    const finished = new Promise<SessionEnd>((resolve) => {
+      this.#finish = resolve;
+    });
+    client.handOver({
+      ready: () => undefined,
+      message: (payload) => this.#guarded(() => this.#fromClient(payload)),
+      drained: () => server.resume(),
+      closed: (error) => this.#gone('client', error),
+    });
+    server.handOver({
+      ready: () => undefined,
+      message: (payload) => this.#guarded(() => this.#fromTarget(payload)),
+      drained: () => client.resume(),
+      closed: (error) => this.#gone('target', error),
+    });
+    const ended = (): void => this.end(refusalOf(admission.signal));
+    admission.signal.addEventListener('abort', ended, { once: true });
+    if (admission.signal.aborted) ended();
+    else if (client.isClosed) this.#gone('client', undefined);
+    else if (server.isClosed) this.#gone('target', undefined);
+    const end = await finished;
+    admission.signal.removeEventListener('abort', ended);
+    return end;
+  }
+
+  /** Ends the session with the gateway's own words on every channel. */
+  end(refusal: Refusal): void {
+    const reason = refusal.code === 'SP_DRAINING' ? 'drained' : 'refused';
+    this.#close({ reason, code: refusal.code, detail: refusal.reason }, refusal);
+  }
+
+  #fromClient(payload: Uint8Array): void {
+    const type = payload[0] ?? 0;
+    if (type !== message.windowAdjust) this.#record('from-client', payload);
+    switch (type) {
+      case message.globalRequest:
+        return this.#globalRequest(payload);
+      case message.channelOpen:
+        return this.#open(readChannelOpen(payload));
+      case message.windowAdjust:
+      case message.data:
+      case message.eof:
+      case message.close:
+      case message.channelRequest:
+        return this.#channel(payload)?.fromClient(payload);
+      // A second request after the login (RFC 4252 section 5.1), and what clients may tell.
+      case message.authRequest:
+      case message.extInfo:
+        return;
+      default:
+        throw malformed('a message that clients do not send');
+    }
+  }
+
+  #fromTarget(payload: Uint8Array): void {
+    const { server } = this.#parts;
+    switch (typeOf(payload)) {
+      case message.globalRequest: {
+        const fields = new FieldReader(payload, 1);
+        fields.string();
+        if (fields.bool()) server.send(Uint8Array.of(message.requestFailure));
+        return;
+      }
+      case message.channelOpen: {
+        const { sender } = readChannelOpen(payload);
+        server.send(writeOpenFailure(sender, openFailure.prohibited, 'not allowed'));
+        return;
+      }
+      case message.openConfirmation:
+      case message.openFailure:
+      case message.windowAdjust:
+      case message.data:
+      case message.extendedData:
+      case message.eof:
+      case message.close:
+      case message.channelRequest:
+      case message.channelSuccess:
+      case message.channelFailure:
+        return this.#targetChannel(payload);
+      case message.authBanner:
+      case message.extInfo:
+        return;
+      default:
+        throw new GatewayError('SP_TARGET_PROTOCOL', { detail: 'an unknown message' });
+    }
+  }
+
+  #targetChannel(payload: Uint8Array): void {
+    const channel = this.#channels.get(recipientOf(payload));
+    if (channel !== undefined) return channel.fromTarget(payload);
+    // Its client left while it was being opened; what else comes for it is of no use to anybody.
+    if (payload[0] !== message.openConfirmation) return;
+    const sender = new FieldReader(payload, 5).uint32();
+    this.#host.toTarget(writeChannelMessage(message.close, sender));
+  }
+
+  #channel(payload: Uint8Array): Channel {
+    const channel = this.#channels.get(recipientOf(payload));
+    if (channel === undefined) throw malformed('a message for a channel that does not exist');
+    return channel;
+  }
+
+  /** Nothing is forwarded towards the client: it would open ports at the target. */
+  #globalRequest(payload: Uint8Array): void {
+    const fields = new FieldReader(payload, 1);
+    const isLast = fields.text() === 'no-more-sessions@openssh.com';
+    if (isLast) this.#mayOpenMore = false;
+    if (!fields.bool()) return;
+    this.#host.toClient(Uint8Array.of(isLast ? message.requestSuccess : message.requestFailure));
+  }
+
+  #open(open: ChannelOpen): void {
+    const refused = (reason: number, text: string): void =>
+      this.#host.toClient(writeOpenFailure(open.sender, reason, text));
+    if (this.#channels.size >= this.#parts.services.limits.channelsMax) {
+      return refused(openFailure.resources, 'sallyport: too many channels');
+    }
+    const isSession = open.type === 'session';
+    if (isSession && !this.#mayOpenMore) return refused(openFailure.prohibited, 'no more sessions');
+    if (!isSession && open.type !== 'direct-tcpip') {
+      const what = refusalText(refuse('SP_UNSUPPORTED', 'this type of channel'));
+      return refused(openFailure.prohibited, what);
+    }
+    this.#lastId += 1;
+    const id = this.#lastId;
+    if (isSession) {
+      this.#channels.set(id, new SessionChannel(this.#host, id, open));
+      return;
+    }
+    const channel = new ForwardChannel(this.#host, id, open);
+    this.#channels.set(id, channel);
+    channel.begin();
+  }
+
+  /** Stops reading where the other side, or the recorder, does not keep up. */
+  #hold(): void {
+    const { client, server, admission } = this.#parts;
+    if (client.mustDrain()) server.pause();
+    if (server.mustDrain()) client.pause();
+    const { tape } = admission.stages;
+    if (!tape.behind) return;
+    client.pause();
+    server.pause();
+    tape.whenReady(() => {
+      if (!client.mustDrain()) server.resume();
+      if (!server.mustDrain()) client.resume();
+    });
+  }
+
+  #record(direction: 'from-client' | 'to-client', payload: Uint8Array): void {
+    const { tape } = this.#parts.admission.stages;
+    tape.data(direction, lengthOf(payload.length), 0, LENGTH_BYTES);
+    tape.data(direction, payload, 0, payload.length);
+  }
+
+  #guarded(run: () => void): void {
+    if (this.#end !== undefined) return;
+    try {
+      run();
+    } catch (thrown) {
+      this.#failed(toGatewayError(thrown));
+    }
+  }
+
+  #failed(error: GatewayError): void {
+    const { audience } = errorTable[error.code];
+    const told = refuse(audience === 'client' ? error.code : 'SP_INTERNAL');
+    this.#close({ reason: 'error', code: error.code, detail: error.message }, told);
+  }
+
+  #gone(side: 'client' | 'target', error: GatewayError | undefined): void {
+    if (side === 'client') {
+      const code = error?.code;
+      const reason = error === undefined ? 'client' : 'error';
+      return this.#close({ reason, code, detail: error?.message ?? '' }, undefined);
+    }
+    const detail = error?.message ?? 'the target hung up';
+    this.#close({ reason: 'target', code: 'SP_TARGET_LOST', detail }, refuse('SP_TARGET_LOST'));
+  }
+
+  #close(end: SessionEnd, told: Refusal | undefined): void {
+    if (this.#end !== undefined) return;
+    const { client, server } = this.#parts;
+    try {
+      for (const channel of this.#channels.values()) {
+        channel.end(told === undefined ? '' : refusalText(told), told ? exitStatus(told) : 255);
+      }
+    } catch {
+      // The recording is lost, or a channel is in no state for words; the end is the same.
+    }
+    this.#end = end;
+    this.#channels.clear();
+    client.disconnect(disconnect.byApplication);
+    server.disconnect(disconnect.byApplication);
+    this.#finish(end);
+  }
+}
+
+const LENGTH_BYTES = 4;
+
+function lengthOf(length: number): Uint8Array {
+  const bytes = new Uint8Array(LENGTH_BYTES);
+  new DataView(bytes.buffer).setUint32(0, length);
+  return bytes;
+}
+
+/** Why a session was ended from outside; anything but a refusal fails closed the same way. */
+function refusalOf(signal: AbortSignal): Refusal {
+  const reason: unknown = signal.reason;
+  const isRefusal = typeof reason === 'object' && reason !== null && 'refused' in reason;
+  return isRefusal ? signal.reason : refuse('SP_DRAINING');
+}
