@@ -85,9 +85,11 @@ export async function main(args: readonly string[]): Promise<void> {
 const MASKS = `
 masks:
   - id: filler
+    match: {protocols: [postgres]}
     columns: [public.bulk.email]
     with: redact
   - id: content
+    match: {protocols: [postgres]}
     detect: [email, credit-card, iban, us-ssn, phone, secret]
     with: redact
 `;
