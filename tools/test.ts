@@ -30,10 +30,11 @@ const needs: readonly Need[] = [
     packages: [
       'python3-psycopg2',
       'python3-psycopg',
+      'python3-asyncpg',
       'libpostgresql-jdbc-java',
       ...(spawnSync('javac', ['-version']).status === 0 ? [] : ['default-jdk-headless']),
     ],
-    shows: /conformance\/postgres\/drivers/,
+    shows: /conformance\/postgres\/(drivers|masked)/,
   },
 ];
 

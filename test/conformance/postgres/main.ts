@@ -1,10 +1,11 @@
 /**
  * `npm run conformance -- postgres [regress|drivers] [test …]`: PostgreSQL's regression schedule
- * and
- * the drivers of Debian, directly and through the gateway, with everything allowed and recorded.
+ * and the drivers of Debian, directly and through the gateway, with everything allowed and recorded;
+ * the drivers once more over a table with masked columns.
  */
 import { allowEverything, startGateway } from '../../support/gateway.ts';
 import { compareDrivers } from './drivers.ts';
+import { compareMasked } from './masked.ts';
 import { diffsOf, runRegress, startSuiteServer } from './regress.ts';
 import { regressionSuite } from './suite.ts';
 
@@ -12,7 +13,10 @@ export async function main(args: readonly string[]): Promise<boolean> {
   const [part, ...only] = args;
   let good = true;
   if (part === undefined || part === 'regress') good = (await regress(only)) && good;
-  if (part === undefined || part === 'drivers') good = (await compareDrivers()) && good;
+  if (part === undefined || part === 'drivers') {
+    good = (await compareDrivers()) && good;
+    good = (await compareMasked()) && good;
+  }
   return good;
 }
 
