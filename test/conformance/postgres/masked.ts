@@ -79,7 +79,7 @@ export const maskedDrivers: readonly Driver[] = [
   script('asyncpg', (to) => [python, `${scripts}/asyncpg_driver.py`, ...login(to), asked]),
   script('node-postgres', (to) => [
     process.execPath,
-    `${scripts}/node_pg_driver.ts`,
+    fileURLToPath(new URL('masked/node_pg_driver.ts', import.meta.url)),
     ...login(to),
     asked,
   ]),
