@@ -1,7 +1,7 @@
 /**
  * `npm run conformance -- postgres [regress|drivers] [test …]`: PostgreSQL's regression schedule
- * and the drivers of Debian, directly and through the gateway, with everything allowed and recorded;
- * the drivers once more over a table with masked columns.
+ * and the drivers of Debian, directly and through the gateway, with everything allowed and
+ * recorded; the drivers once more over a table with masked columns.
  */
 import { allowEverything, startGateway } from '../../support/gateway.ts';
 import { compareDrivers } from './drivers.ts';
