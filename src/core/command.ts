@@ -1,4 +1,5 @@
 import type { Facts } from './facts.ts';
+import type { History } from './history.ts';
 import type { CommandId, SessionId } from './ids.ts';
 import type { Identity } from './identity.ts';
 import type { ProtocolName, Target } from './target.ts';
@@ -50,6 +51,8 @@ export interface Command {
   /** State of the session that gives the text its meaning (search path, role), canonical order. */
   readonly state: string;
   readonly facts: Facts;
+  /** What its identity did before; the gate's to say. Without it everything counts as new. */
+  readonly history?: History;
 }
 
 const encoder = new TextEncoder();

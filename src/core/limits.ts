@@ -49,6 +49,10 @@ export interface Limits {
   /** Holds that may wait at once, per identity and per process. */
   readonly holdsPerIdentityMax: number;
   readonly holdsMax: number;
+  /** Things that one identity did at one target that are remembered; the oldest go first. */
+  readonly historyDeedsMax: number;
+  /** The same of all of them together, in memory; beyond it what is new stays new. */
+  readonly historyTotalMax: number;
   /** Bytes that the recorder may have taken and not yet written, per session and per process. */
   readonly recorderBytesMax: number;
   readonly recorderTotalBytesMax: number;
@@ -89,6 +93,8 @@ export const defaultLimits: Limits = {
   heldBytesMax: 256 * KiB,
   holdsPerIdentityMax: 20,
   holdsMax: 1_000,
+  historyDeedsMax: 5_000,
+  historyTotalMax: 500_000,
   recorderBytesMax: 8 * MiB,
   recorderTotalBytesMax: 256 * MiB,
   eventQueueMax: 100_000,
@@ -117,6 +123,9 @@ export interface PolicyLimits {
   /** What `time` and `bytes` of a rule's limits may be at most. */
   readonly runMsMax: number;
   readonly returnedBytesMax: number;
+  /** What a budget of a rule may count, and over how long. */
+  readonly budgetMax: number;
+  readonly budgetMsMax: number;
   /** Selectors of one hold rule, and the characters of a review's reason. */
   readonly reviewersMax: number;
   readonly reviewReasonCharsMax: number;
@@ -137,6 +146,8 @@ export const policyLimits: PolicyLimits = {
   holdShownCharsMax: 256 * KiB,
   runMsMax: DAY_MS,
   returnedBytesMax: 1024 * 1024 * MiB,
+  budgetMax: 1_000,
+  budgetMsMax: DAY_MS,
   reviewersMax: 100,
   reviewReasonCharsMax: 2_000,
 };

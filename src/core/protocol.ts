@@ -29,6 +29,8 @@ export interface Capabilities {
   readonly recording: 'statements' | 'terminal' | 'exchanges';
   /** Whether the session stays usable after one denied command. */
   readonly survivesDenial: boolean;
+  /** Whether it can lift a mask for one command; it cannot when absent. */
+  readonly lifting?: boolean;
   /** What it can bound while a command runs; nothing when absent. */
   readonly limits?: readonly LimitName[];
 }
@@ -241,6 +243,8 @@ export interface Stages {
     onHold: (notice: HoldNotice) => void,
     cancelled: AbortSignal,
   ): AllowedCommand | Refusal | Promise<AllowedCommand | Refusal>;
+  /** Tells that the command of a permit goes on to the target now, so that it counts as done. */
+  sent(permit: AllowedCommand): void;
   /**
    * Says what becomes of a command that met a limit of its permit and whose effects were, or will
    * be, undone. A refusal, or, where people may let it through and have, a permit to run it once

@@ -165,6 +165,7 @@ export const catalogue: Readonly<Record<EventType, EventEntry>> = {
       analysis: z.enum(['complete', 'partial', 'opaque']),
       fingerprint: text,
       lifted: texts.optional(),
+      novel: count.optional(),
     },
     {
       command: `${session}.17`,

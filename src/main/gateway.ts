@@ -29,6 +29,7 @@ import type { AdmissionParts } from '#session/admission.ts';
 import { createCancelRegistry } from '#session/cancels.ts';
 import { refuse } from '#session/gate.ts';
 import { LiveSessions } from '#session/live.ts';
+import { Pasts } from '#session/past.ts';
 import { openEventWriter } from '#store/event-writer.ts';
 import { openStore, type Store } from '#store/store.ts';
 import { openArchive } from './archive.ts';
@@ -151,7 +152,8 @@ async function openState(
 ): Promise<{ store: Store; events: QueuedEventLog }> {
   const { config, directory } = loaded;
   const path = resolve(directory, config.store.file);
-  const store = await openStore({ path, clock: systemClock, thread: 'own' });
+  const { historyDeedsMax } = config.limits;
+  const store = await openStore({ path, clock: systemClock, thread: 'own', historyDeedsMax });
   stack.push('store', () => store.close());
   const file = resolve(directory, config.events.file);
   const writer = await openEventWriter({ path, file });
@@ -192,6 +194,7 @@ export interface Services {
   readonly policies: LivePolicies;
   readonly approvals: Approvals;
   readonly live: LiveSessions;
+  readonly pasts: Pasts;
   readonly recorder: Recorder;
   readonly admission: AdmissionParts;
   readonly archive: DirectoryArchive;
@@ -242,6 +245,8 @@ async function openServices(
   const { config } = loaded;
   const targets = checkedTargets(loaded, registry);
   const { store, events } = await openState(loaded, log, stack);
+  const pasts = openPasts(loaded, store, log);
+  stack.push('pasts', () => pasts.close());
   const identity = await openIdentity(loaded, { store, events });
   const { locks } = identity;
   const policies = new LivePolicies(policyOptions(loaded, registry), {
@@ -267,10 +272,18 @@ async function openServices(
   stack.push('recorder', () => recorder.close());
   const archive = openArchive(loaded, (draft) => events.commit(draft));
   const drained = { flag: false };
-  const state = { loaded, log, store, events, targets, drained };
+  const state = { loaded, log, store, pasts, events, targets, drained };
   const services = { ...state, ...identity, policies, approvals, live, recorder, archive };
   return { ...services, admission: await admissionOf(services) };
 }
+
+const openPasts = ({ config }: GatewayConfig, { history }: Store, log: OperatorLog): Pasts =>
+  new Pasts({
+    store: history,
+    clock: systemClock,
+    limits: config.limits,
+    warn: (message, thrown) => log.warn(message, { error: chainOf(thrown) }),
+  });
 
 async function admissionOf(services: Omit<Services, 'admission'>): Promise<AdmissionParts> {
   const { loaded, log, store, events, targets, grants, locks, drained } = services;
@@ -294,6 +307,7 @@ async function admissionOf(services: Omit<Services, 'admission'>): Promise<Admis
     events,
     upstream: createUpstream(loaded, secrets),
     live: services.live,
+    pasts: services.pasts,
     cancels: createCancelRegistry(),
     maskSet: maskSetFactory(await maskingKey(loaded, secrets), limits.cellBytesMax),
     clock: systemClock,

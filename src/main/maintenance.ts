@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '#core/clock.ts';
 import { asEpochMs } from '#core/ids.ts';
+import { policyLimits } from '#core/limits.ts';
 import { systemRandom } from '#core/random.ts';
 import { bootstrapAdmin } from '#identity/bootstrap.ts';
 import { Credentials } from '#identity/credentials.ts';
@@ -13,6 +14,8 @@ const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
 /** How long holds that are over can be looked up; the events stay. */
 const HOLDS_KEPT_MS = 90 * DAY_MS;
+/** An identity that stays away for so long is new again in all that it does. */
+const PASTS_KEPT_MS = 180 * DAY_MS;
 
 /** Forgets what is over, each minute; the returned function stops it. */
 export function startMaintenance({ store, locks, log }: Services): () => void {
@@ -22,6 +25,10 @@ export function startMaintenance({ store, locks, log }: Services): () => void {
       locks.sweep(),
       store.purge(now),
       store.holds.purge(asEpochMs(now - HOLDS_KEPT_MS)),
+      store.history.purge({
+        disclosed: asEpochMs(now - policyLimits.budgetMsMax),
+        seen: asEpochMs(now - PASTS_KEPT_MS),
+      }),
     ];
     void Promise.allSettled(work).then((results) => {
       for (const result of results) {

@@ -7,6 +7,7 @@ import { type CelInput, type CelMap, celMap } from '@bufbuild/cel';
 import { timestampFromMs } from '@bufbuild/protobuf/wkt';
 import type { Command, SessionContext } from '#core/command.ts';
 import type { Facts } from '#core/facts.ts';
+import type { History } from '#core/history.ts';
 import type { EpochMs } from '#core/ids.ts';
 import { weekdayNames } from './inputs.ts';
 
@@ -53,9 +54,12 @@ export function contextValues(context: SessionContext): ContextValues {
   };
 }
 
-/** The facts' part; made once for a Facts object. */
-export function factsValue(facts: Facts): CelMap {
-  return record([
+/** The facts' part without what is known of the past. */
+export type FactsEntries = readonly (readonly [string, CelInput])[];
+
+/** Made once for a Facts object. */
+export function factsEntries(facts: Facts): FactsEntries {
+  return [
     ['effects', [...facts.effects]],
     [
       'objects',
@@ -92,6 +96,28 @@ export function factsValue(facts: Facts): CelMap {
     ['reasons', [...facts.reasons]],
     ['rowsChangedMax', BigInt(facts.rowsChangedMax ?? -1)],
     ['fingerprint', facts.fingerprint],
+  ];
+}
+
+/** The end of the year 9999, the last that a timestamp of CEL can be. */
+const NEVER_MS = 253_402_300_799_000;
+
+/** The facts with the past of one command. */
+export function factsValue(entries: FactsEntries, { novel, since }: History): CelMap {
+  return record([
+    ...entries,
+    ['novel', novel.length > 0],
+    [
+      'novelties',
+      novel.map(({ kind, name, access }) =>
+        record([
+          ['kind', kind],
+          ['name', name],
+          ['access', access],
+        ]),
+      ),
+    ],
+    ['doneSince', timestampFromMs(since ?? NEVER_MS)],
   ]);
 }
 

@@ -4,14 +4,15 @@
  */
 import type { Command, SessionContext } from '#core/command.ts';
 import { type ColumnFact, type Facts, noFacts, type ObjectFact } from '#core/facts.ts';
+import { askedAbout, deedsOf, type History } from '#core/history.ts';
 import { asEpochMs, asId, type EpochMs } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { PolicyAnalyser, PolicyTestResult } from '#core/ports/policy-tools.ts';
 import type { AnalysedCommand } from '#core/protocol.ts';
 import type { ProtocolName, Target } from '#core/target.ts';
-import { bind, contextValues, factsValue } from './bindings.ts';
+import { bind, contextValues, factsEntries, factsValue } from './bindings.ts';
 import { templateCondition } from './compile-rule.ts';
-import type { CaseSource, FactsSource, IdentitySource } from './document.ts';
+import type { CaseSource, FactsSource, HistorySource, IdentitySource } from './document.ts';
 import {
   accessNames,
   analysisNames,
@@ -134,7 +135,9 @@ export function runTemplateCases(): readonly PolicyTestResult[] {
       const condition = templateCondition(template, each.parameters ?? {});
       const facts = { ...noFacts, ...each.facts };
       const command = { text: '', kind: 'execute', parameters: [] } as const;
-      const bindings = bind(contextValues(context), factsValue(facts), command, NOON);
+      const past = plainHistory(facts, { novel: each.novel ?? false });
+      const value = factsValue(factsEntries(facts), past);
+      const bindings = bind(contextValues(context), value, command, NOON);
       const answer = condition.evaluate(bindings);
       const ok = answer === each.matches;
       const message = ok ? '' : `expected ${String(each.matches)}, got ${String(answer)}`;
@@ -241,5 +244,17 @@ function caseCommand(
   text: string,
   facts: Facts,
 ): Command {
-  return { id: asId('test'), context, kind: command.kind, text, parameters: [], state: '', facts };
+  const history = plainHistory(facts, { novel: false, ...command.history });
+  const { kind } = command;
+  return { id: asId('test'), context, kind, text, parameters: [], state: '', facts, history };
+}
+
+/** A past in which everything was done before or nothing was, and so many masked values told. */
+export function plainHistory(facts: Facts, { novel, maskedFilters }: HistorySource): History {
+  const asks = askedAbout(facts).length > 0;
+  return {
+    novel: novel === false ? [] : deedsOf(facts),
+    since: novel === false ? asEpochMs(0) : undefined,
+    told: () => (asks ? (maskedFilters ?? 0) : undefined),
+  };
 }

@@ -48,6 +48,7 @@ export function compileRule(
     outcome: source.then,
     hold,
     limits,
+    budget: compileBudget(source, reporter),
     reason: source.reason ?? template?.reason ?? `rule ${source.id}`,
     observe: source.mode === 'observe',
     reads: new Set(conditions.flatMap(({ reads }) => [...reads])),
@@ -137,6 +138,7 @@ function compileHold(
   if (hold.mayLift !== undefined && rule.then !== 'hold') {
     reporter.report(['hold', 'mayLift'], "only a rule with 'then: hold' lets masks be lifted");
   }
+  if (hold.mayLift !== undefined) checkLifting(rule, reporter, options);
   checkReviewers(hold, reporter, options);
   checkWaiting(rule, hold, reporter, options);
   const waitMs = duration(hold.wait ?? '10m', policyLimits.holdWaitMsMax);
@@ -152,6 +154,19 @@ function compileHold(
     ...(hold.mode === undefined ? {} : { mode: hold.mode }),
     ...(hold.mayLift === undefined ? {} : { mayLift: [...new Set(hold.mayLift)] }),
   };
+}
+
+function compileBudget(rule: RuleSource, reporter: Reporter): CompiledRule['budget'] {
+  const { budget } = rule;
+  if (budget === undefined) return undefined;
+  if (rule.then === 'allow') {
+    // Else using it up would take nothing away that another rule allows.
+    reporter.report(['budget'], "a budget says when a rule with 'then: hold' or 'deny' matches");
+  }
+  const perMs = duration(budget.per, policyLimits.budgetMsMax);
+  if (typeof perMs === 'number') return { maskedFilters: budget.maskedFilters, perMs };
+  reporter.report(['budget', 'per'], perMs);
+  return undefined;
 }
 
 function checkReviewers(hold: HoldSource, reporter: Reporter, options: PolicyOptions): void {
@@ -187,6 +202,17 @@ function checkWaiting(
     if (approval !== 'refuse') continue;
     const hint = named === undefined ? '; name the protocols in `match`, or leave `mode` out' : '';
     reporter.report(['hold', 'mode'], `${protocol} cannot let a held command wait${hint}`);
+  }
+}
+
+/** A mask that an approval lifts on a protocol that cannot lift it would silently stay: refused. */
+function checkLifting(rule: RuleSource, reporter: Reporter, options: PolicyOptions): void {
+  const named = rule.match?.protocols?.filter(isProtocol);
+  for (const [protocol, { lifting }] of options.capabilities ?? []) {
+    if (lifting === true || (named !== undefined && !named.includes(protocol))) continue;
+    const hint = named === undefined ? '; name the protocols in `match`' : '';
+    const message = `${protocol} cannot lift a mask for one command${hint}`;
+    reporter.report(['hold', 'mayLift'], message);
   }
 }
 

@@ -4,13 +4,14 @@ import fc from 'fast-check';
 import type { SessionContext } from '#core/command.ts';
 import type { Capabilities } from '#core/protocol.ts';
 import type { ProtocolName } from '#core/target.ts';
-import { bind, contextValues, factsValue, hourOf, weekdayOf } from './bindings.ts';
+import { bind, contextValues, factsEntries, factsValue, hourOf, weekdayOf } from './bindings.ts';
 import { fillFacts, plainIdentity, plainTarget } from './cases.ts';
 import { compilePolicies, type PolicyOptions } from './compile.ts';
 import { compileCondition } from './expression.ts';
 import { type Fields, inputs, weekdayNames } from './inputs.ts';
 import { formatProblem } from './problems.ts';
 import { factsFromJson } from './simulate.ts';
+import { unknownHistory } from '#core/history.ts';
 import { asEpochMs, asId } from '#core/ids.ts';
 
 const sha256Hex = (): string => 'hash';
@@ -159,15 +160,14 @@ const plainContext: SessionContext = {
 };
 
 test('every input is bound, and nothing else', () => {
+  const facts = fillFacts({
+    objects: [{ kind: 'k', name: 'n', access: 'read' }],
+    columns: [{ name: 'n', use: 'copy', masked: true }],
+    fields: [{ name: 'n', value: 'v' }],
+  });
   const bindings = bind(
     contextValues(plainContext),
-    factsValue(
-      fillFacts({
-        objects: [{ kind: 'k', name: 'n', access: 'read' }],
-        columns: [{ name: 'n', use: 'copy', masked: true }],
-        fields: [{ name: 'n', value: 'v' }],
-      }),
-    ),
+    factsValue(factsEntries(facts), unknownHistory(facts)),
     { text: '', kind: 'execute', parameters: [] },
     asEpochMs(0),
   );
@@ -256,13 +256,20 @@ test('what a protocol cannot do is refused', () => {
     survivesDenial: true,
   };
   const capabilities = new Map<ProtocolName, Capabilities>([
-    ['postgres', able],
+    ['postgres', { ...able, lifting: true }],
     ['ssh', { ...able, masking: 'text' }],
     ['http', { ...able, approval: 'refuse', masking: 'none' }],
   ]);
   const message = (text: string): readonly string[] => problems(text, { capabilities });
   const hold = (rest: string, match = ''): string =>
     `rules: [{ id: a, then: hold, hold: { reviewers: [group:x]${rest} }${match} }]`;
+  const lifts = (protocol: string): string => {
+    const lifting = hold(', mayLift: [m]', `, match: { protocols: [${protocol}] }`);
+    const mask = `masks: [{ id: m, columns: [a.b.c], with: redact, match: { protocols: [x] } }]`;
+    return message(`${lifting}\n${mask.replace('x', 'postgres')}`).join();
+  };
+  assert.match(lifts('http'), /http cannot lift a mask for one command/);
+  assert.equal(lifts('postgres'), '');
   assert.match(message(hold(', mode: wait'))[0] ?? '', /http cannot let a held command wait/);
   assert.deepEqual(message(hold(', mode: wait', ', match: { protocols: [postgres] }')), []);
   assert.deepEqual(message(hold('')), []);
@@ -371,9 +378,10 @@ test('any text is a policy or a list of problems, never an exception', () => {
 });
 
 test('any condition is checked or refused, and evaluates without an exception', () => {
+  const facts = fillFacts({ effects: ['read'] });
   const bindings = bind(
     contextValues(plainContext),
-    factsValue(fillFacts({ effects: ['read'] })),
+    factsValue(factsEntries(facts), unknownHistory(facts)),
     { text: 'x', kind: 'execute', parameters: [] },
     asEpochMs(0),
   );

@@ -3,6 +3,7 @@
  * checked here; what words mean (templates, groups, expressions) is checked in `compile.ts`.
  */
 import { z } from 'zod';
+import { policyLimits } from '#core/limits.ts';
 import type { Outcome } from '#core/verdict.ts';
 import { didYouMean } from './problems.ts';
 
@@ -40,6 +41,17 @@ export interface LimitsSource {
   readonly rowsAffectedTotal?: Maybe<number>;
 }
 
+export interface BudgetSource {
+  readonly maskedFilters: number;
+  readonly per: string;
+}
+
+/** What is known of the past of a command in a test, or in a request to explain one. */
+export interface HistorySource {
+  readonly novel?: Maybe<boolean>;
+  readonly maskedFilters?: Maybe<number>;
+}
+
 export interface RuleSource {
   readonly id: string;
   readonly match?: Maybe<MatchSource>;
@@ -48,6 +60,7 @@ export interface RuleSource {
   readonly then: Outcome;
   readonly limits?: Maybe<LimitsSource>;
   readonly hold?: Maybe<HoldSource>;
+  readonly budget?: Maybe<BudgetSource>;
   readonly reason?: Maybe<string>;
   readonly mode: 'enforce' | 'observe';
 }
@@ -91,6 +104,7 @@ export interface CaseCommandSource {
   /** Judged instead of `facts` when the analyser of the protocol is at hand. */
   readonly input?: Maybe<unknown>;
   readonly facts?: Maybe<FactsSource>;
+  readonly history?: Maybe<HistorySource>;
   /** RFC 3339; the time at which it is judged. */
   readonly at?: Maybe<string>;
 }
@@ -194,6 +208,10 @@ const rule = strict({
     mode: z.enum(['wait', 'refuse']).optional(),
     mayLift: words.optional(),
   }).optional(),
+  budget: strict({
+    maskedFilters: z.int().min(0).max(policyLimits.budgetMax),
+    per: word,
+  }).optional(),
   reason: z.string().min(1).max(300).optional(),
   mode: z.enum(['enforce', 'observe']).default('enforce'),
 });
@@ -241,6 +259,12 @@ export const factsSchema: z.ZodType<FactsSource> = strict({
   fingerprint: z.string().optional(),
 });
 
+/** The past of a test or a request. */
+export const historySchema: z.ZodType<HistorySource> = strict({
+  novel: z.boolean().optional(),
+  maskedFilters: z.int().min(0).optional(),
+});
+
 /** The identity of a test or a request. */
 export const identitySchema: z.ZodType<IdentitySource> = strict({
   id: word.optional(),
@@ -265,6 +289,7 @@ const testCase = strict({
     text: z.string().default(''),
     input: z.unknown().optional(),
     facts: factsSchema.optional(),
+    history: historySchema.optional(),
     at: z.iso.datetime({ offset: true }).optional(),
   }),
   expect: z.union([outcome, strict({ outcome, rule: word.optional() })]),

@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import type { Command, SessionContext } from '#core/command.ts';
 import type { Analysis, Facts } from '#core/facts.ts';
+import { unknownHistory } from '#core/history.ts';
 import { asId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { AnalysedCommand } from '#core/protocol.ts';
@@ -16,8 +17,8 @@ import type {
   PolicyWorld,
   RequestId,
 } from '#core/ports/policy-tools.ts';
-import { plainIdentity, stricter } from './cases.ts';
-import { identitySchema } from './document.ts';
+import { plainHistory, plainIdentity, stricter } from './cases.ts';
+import { historySchema, identitySchema } from './document.ts';
 import { isProtocol } from './inputs.ts';
 import type { PolicySet } from './policy-set.ts';
 
@@ -30,6 +31,7 @@ const requestSchema = z.object({
   namespace: z.string().optional(),
   purpose: z.string().optional(),
   kind: z.enum(['execute', 'prepare']).default('execute'),
+  history: historySchema.optional(),
   startup: z.record(z.string(), z.string()).optional(),
   input: z.unknown().optional(),
 });
@@ -64,13 +66,13 @@ export class Explainer {
         .join('; ');
       return { ok: false, id: idOf(request), error };
     }
-    const { id, kind } = parsed.data;
+    const { id } = parsed.data;
     const asker = await this.#asker(parsed.data);
     if (typeof asker === 'string') return { ok: false, id, error: asker };
     const { context, identityKnown } = asker;
     const analysed = await this.#analyse(parsed.data, context);
     if (typeof analysed === 'string') return { ok: false, id, error: analysed };
-    const commands = analysed.map((each) => this.#command(context, kind, each));
+    const commands = analysed.map((each) => this.#command(context, parsed.data, each));
     const [first, ...rest] = commands.map((command) => ({ command, outcome: command.verdict }));
     if (first === undefined) return { ok: false, id, error: 'the input is no command' };
     const { command } = rest.reduce(stricter, first);
@@ -109,11 +111,12 @@ export class Explainer {
 
   #command(
     context: SessionContext,
-    kind: Command['kind'],
+    { kind, history: given }: Request,
     { text, facts }: AnalysedCommand,
   ): ExplainedCommand {
     const id: Command['id'] = asId('explain');
-    const command: Command = { id, context, kind, text, parameters: [], state: '', facts };
+    const history = given === undefined ? unknownHistory(facts) : plainHistory(facts, given);
+    const command: Command = { id, context, kind, text, parameters: [], state: '', facts, history };
     const { now } = this.#world;
     const { outcome, rule, reason, observed } = this.#policy.decide(command, now);
     const rules = (): readonly ExplainedRule[] => this.#policy.explain(command, now);

@@ -1,17 +1,21 @@
 /** Says of each rule whether it matches a command and why, in words. Cold: for people. */
-import type { SessionContext } from '#core/command.ts';
+import type { Command } from '#core/command.ts';
+import { unknownHistory } from '#core/history.ts';
+import type { EpochMs } from '#core/ids.ts';
 import type { ExplainedRule } from '#core/ports/policy-tools.ts';
 import type { Bindings } from './bindings.ts';
+import { budgetWords, isInBudget } from './budget.ts';
 import { mismatch } from './match.ts';
 import type { CompiledRule } from './rule.ts';
 
 /** Explains one rule against one command. */
 export function explainRule(
   rule: CompiledRule,
-  context: SessionContext,
+  command: Command,
   bindings: Bindings,
+  now: EpochMs,
 ): ExplainedRule {
-  const answer = judge(rule, context, bindings);
+  const answer = judge(rule, command, bindings, now);
   return {
     rule: rule.id,
     outcome: rule.outcome,
@@ -23,12 +27,17 @@ export function explainRule(
 
 function judge(
   rule: CompiledRule,
-  context: SessionContext,
+  { context, facts, history = unknownHistory(facts) }: Command,
   bindings: Bindings,
+  now: EpochMs,
 ): Pick<ExplainedRule, 'matched' | 'because'> {
   const { identity, target, account, purpose } = context;
   const why = mismatch(rule.match, { identity, target, account, purpose });
   if (why !== undefined) return { matched: false, because: why };
+  const budget = budgetWords(rule, history, now);
+  if (budget !== undefined && isInBudget(rule, history, now)) {
+    return { matched: false, because: budget };
+  }
   let failed: string | undefined;
   for (const condition of rule.conditions) {
     const answer = condition.evaluate(bindings);
@@ -41,6 +50,9 @@ function judge(
     failed ??= `${error}; counts as a match for ${rule.outcome}`;
   }
   if (failed !== undefined) return { matched: true, because: failed };
-  if (rule.conditions.length === 0) return { matched: true, because: 'it has no condition' };
-  return { matched: true, because: rule.conditions.map(({ text }) => text).join(' && ') };
+  const reasons = [
+    ...rule.conditions.map(({ text }) => text),
+    ...(budget === undefined ? [] : [budget]),
+  ];
+  return { matched: true, because: reasons.join(' && ') || 'it has no condition' };
 }

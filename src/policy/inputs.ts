@@ -153,6 +153,19 @@ const objectFact = object({
   access: [oneOf(accessNames), 'what is done to it'],
 });
 
+const novelty = object({
+  kind: [text, '`fingerprint` (a shape of command), `function`, or the kind of an object'],
+  name: [text, 'the fingerprint, or the fully qualified name'],
+  access: [text, 'what is done to an object, `execute` for a function, else empty'],
+});
+
+/** The facts that are not the command's alone: they come from what its identity did before. */
+export const historyInputs: readonly string[] = [
+  'facts.novel',
+  'facts.novelties',
+  'facts.doneSince',
+];
+
 const columnFact = object({
   name: [text, '`schema.table.column`'],
   use: [oneOf(columnUseNames), 'how the command uses it'],
@@ -184,6 +197,16 @@ export const inputs: Fields = new Map<string, Input>([
           'the most rows that it can change or remove, by keys and limits; -1 when nothing bounds them',
         ],
         fingerprint: [text, 'the same for commands of one shape, whatever their literals'],
+        novel: [
+          bool,
+          'whether this identity never did some of it on this target before; true for what is not ' +
+            'fully understood, or runs code that is not seen through',
+        ],
+        novelties: [listOf(novelty), 'what of it is new'],
+        doneSince: [
+          { kind: 'timestamp' },
+          'when it had done all of it for the first time; in the year 9999 if some of it is new',
+        ],
       }),
     },
   ],

@@ -5,13 +5,13 @@
  *
  * The cache. For each session the rules that can ever match are picked once. For each Facts object
  * in it, the last verdicts are kept together with every other value that those rules read (text,
- * kind, number of parameters, hour, weekday) and are given again only while all of them are equal.
- * Rules that read `time.now` are asked every time. Facts are immutable and cached by their analyser,
+ * kind, number of parameters, hour, weekday, history) and are given again only while all of them
+ * are equal. Rules that read `time.now`, or have a budget, are asked every time. Facts are immutable and cached by their analyser,
  * so the object itself stands for their value. A new policy is a new object with empty caches.
  */
-import type { CelMap } from '@bufbuild/cel';
 import type { Command, SessionContext } from '#core/command.ts';
 import type { Facts } from '#core/facts.ts';
+import { type History, unknownHistory } from '#core/history.ts';
 import type { EpochMs, PolicyVersion } from '#core/ids.ts';
 import { policyLimits } from '#core/limits.ts';
 import type { MaskRule } from '#core/masking.ts';
@@ -30,12 +30,16 @@ import {
   type Bindings,
   type ContextValues,
   contextValues,
+  type FactsEntries,
+  factsEntries,
   factsValue,
   hourOf,
   weekdayOf,
 } from './bindings.ts';
 import { isReleasable, limitNames } from './compile-limits.ts';
+import { isInBudget } from './budget.ts';
 import { explainRule } from './explain.ts';
+import { historyInputs } from './inputs.ts';
 import { mismatch } from './match.ts';
 import type { CompiledMask, CompiledRule } from './rule.ts';
 
@@ -46,6 +50,7 @@ interface Reads {
   readonly parameterCount: boolean;
   readonly hour: boolean;
   readonly weekday: boolean;
+  readonly history: boolean;
 }
 
 /** What masks depend on. */
@@ -56,7 +61,7 @@ interface SessionPlan {
   readonly values: ContextValues;
   /** Rules that match the session and may be cached, most restrictive first. */
   readonly cached: readonly CompiledRule[];
-  /** Rules that match the session and read the time itself. */
+  /** Rules that match the session and look at what changes with each command. */
   readonly live: readonly CompiledRule[];
   readonly reads: Reads;
   readonly verdicts: WeakMap<Facts, Slot[]>;
@@ -69,6 +74,7 @@ interface Slot {
   readonly parameterCount: number;
   readonly hour: number;
   readonly weekday: number;
+  readonly history: History | undefined;
   readonly finding: Finding;
   readonly verdict: Verdict;
 }
@@ -91,7 +97,7 @@ export class PolicySet {
   readonly #rules: readonly CompiledRule[];
   readonly #masks: readonly CompiledMask[];
   readonly #plans = new WeakMap<SessionContext, SessionPlan>();
-  readonly #facts = new WeakMap<Facts, CelMap>();
+  readonly #facts = new WeakMap<Facts, FactsEntries>();
 
   constructor(
     version: PolicyVersion,
@@ -126,6 +132,7 @@ export class PolicySet {
         parameterCount: command.parameters.length,
         hour: hourOf(now),
         weekday: weekdayOf(now),
+        history: command.history,
         finding,
         verdict: this.#verdict(finding),
       };
@@ -133,7 +140,10 @@ export class PolicySet {
       plan.verdicts.set(command.facts, kept);
     }
     if (plan.live.length === 0) return slot.verdict;
-    const live = this.#ask(plan.live, plan, command, now);
+    const history = historyOf(command);
+    const due = plan.live.filter((rule) => !isInBudget(rule, history, now));
+    if (due.length === 0) return slot.verdict;
+    const live = this.#ask(due, plan, command, now);
     return this.#verdict({
       enforced: [...slot.finding.enforced, ...live.enforced],
       observed: [...slot.finding.observed, ...live.observed],
@@ -141,11 +151,12 @@ export class PolicySet {
     });
   }
 
-  /** Whether a rule that can match the session reads facts, or has limits, which go by facts. */
+  /** Whether a rule that can match the session reads facts, or has limits or a budget, which go by facts. */
   readsFacts(context: SessionContext): boolean {
     const { cached, live } = this.#plan(context);
-    const read = ({ reads, limits }: CompiledRule): boolean =>
+    const read = ({ reads, limits, budget }: CompiledRule): boolean =>
       limits !== undefined ||
+      budget !== undefined ||
       [...reads].some((path) => path === 'facts' || path.startsWith('facts.'));
     return cached.some(read) || live.some(read);
   }
@@ -164,8 +175,9 @@ export class PolicySet {
   explain(command: Command, now: EpochMs): readonly ExplainedRule[] {
     const { context } = command;
     const values = contextValues(context);
-    const bindings = bind(values, factsValue(command.facts), command, now);
-    return this.#rules.map((rule) => explainRule(rule, context, bindings));
+    const facts = factsValue(factsEntries(command.facts), historyOf(command));
+    const bindings = bind(values, facts, command, now);
+    return this.#rules.map((rule) => explainRule(rule, command, bindings, now));
   }
 
   #plan(context: SessionContext): SessionPlan {
@@ -178,8 +190,8 @@ export class PolicySet {
       purpose: context.purpose,
     };
     const rules = this.#rules.filter(({ match }) => mismatch(match, subject) === undefined);
-    const readsNow = ({ reads }: CompiledRule): boolean =>
-      reads.has('time.now') || reads.has('time');
+    const readsNow = ({ reads, budget }: CompiledRule): boolean =>
+      reads.has('time.now') || reads.has('time') || budget !== undefined;
     const cached = rules.filter((rule) => !readsNow(rule));
     const plan: SessionPlan = {
       values: contextValues(context),
@@ -194,13 +206,14 @@ export class PolicySet {
 
   #ask(rules: readonly CompiledRule[], plan: SessionPlan, command: Command, now: EpochMs): Finding {
     if (rules.length === 0) return { enforced: [], observed: [], bounding: [] };
-    let facts = this.#facts.get(command.facts);
-    if (facts === undefined) {
-      facts = factsValue(command.facts);
-      this.#facts.set(command.facts, facts);
+    let entries = this.#facts.get(command.facts);
+    if (entries === undefined) {
+      entries = factsEntries(command.facts);
+      this.#facts.set(command.facts, entries);
     }
-    const bindings = bind(plan.values, facts, command, now);
-    const budget = new Budget(command);
+    const history = historyOf(command);
+    const bindings = bind(plan.values, factsValue(entries, history), command, now);
+    const steps = new Steps(command, history);
     const enforced: CompiledRule[] = [];
     const bounding: CompiledRule[] = [];
     // Rules stand in order of severity: once one denies, no other can change the outcome.
@@ -210,13 +223,13 @@ export class PolicySet {
       if (worst === 'deny' || (worst === 'hold' && rule.outcome === 'allow')) break;
       // One that allows is enough, but the limits of every other count too.
       if (worst === 'allow' && rule.limits === undefined) continue;
-      const answer = ask(rule, bindings, budget);
+      const answer = ask(rule, bindings, steps);
       if (isMatch(rule, answer)) enforced.push(rule);
       // Fails closed: limits that may be meant for it bind it.
       if (rule.limits !== undefined && answer !== false) bounding.push(rule);
     }
     const observed = rules.filter(
-      (rule) => rule.observe && isMatch(rule, ask(rule, bindings, budget)),
+      (rule) => rule.observe && isMatch(rule, ask(rule, bindings, steps)),
     );
     return { enforced, observed, bounding };
   }
@@ -297,10 +310,10 @@ function combineLimits(rules: readonly CompiledRule[]): RunLimits | undefined {
 }
 
 /** Whether a rule's conditions hold; an error only when none is false. */
-function ask(rule: CompiledRule, bindings: Bindings, budget: Budget): boolean | 'error' {
+function ask(rule: CompiledRule, bindings: Bindings, steps: Steps): boolean | 'error' {
   let worst: true | 'error' = true;
   for (const condition of rule.conditions) {
-    const answer = budget.spend(condition) ? condition.evaluate(bindings) : 'error';
+    const answer = steps.spend(condition) ? condition.evaluate(bindings) : 'error';
     if (answer === false) return false;
     if (answer === 'error') worst = 'error';
   }
@@ -311,13 +324,16 @@ function ask(rule: CompiledRule, bindings: Bindings, budget: Budget): boolean | 
 const isMatch = (rule: CompiledRule, answer: boolean | 'error'): boolean =>
   answer === true || (answer === 'error' && rule.outcome !== 'allow');
 
+/** What is known of the past of a command; nothing known is the worst that there is. */
+const historyOf = ({ history, facts }: Command): History => history ?? unknownHistory(facts);
+
 /** Bounds the work that one command can cause, whatever the size of its facts and text. */
-class Budget {
+class Steps {
   readonly #items: number;
   readonly #textSteps: number;
   #left = policyLimits.decisionStepsMax;
 
-  constructor({ facts, text }: Command) {
+  constructor({ facts, text }: Command, { novel }: History) {
     this.#items = Math.max(
       1,
       facts.effects.length,
@@ -327,6 +343,7 @@ class Budget {
       facts.fields?.length ?? 0,
       facts.verbs.length,
       facts.reasons.length,
+      novel.length,
     );
     this.#textSteps = Math.ceil(text.length / 4);
   }
@@ -355,6 +372,7 @@ function readsOf(rules: readonly CompiledRule[]): Reads {
     parameterCount: any('command.parameterCount', 'command'),
     hour: any('time.hour'),
     weekday: any('time.weekday'),
+    history: any('facts', ...historyInputs),
   };
 }
 
@@ -364,5 +382,9 @@ function holdsFor(slot: Slot, reads: Reads, command: Command, now: EpochMs): boo
   if (reads.parameterCount && slot.parameterCount !== command.parameters.length) return false;
   if (reads.hour && slot.hour !== hourOf(now)) return false;
   if (reads.weekday && slot.weekday !== weekdayOf(now)) return false;
+  // The same object says the same; another one may not.
+  if (reads.history && (slot.history === undefined || slot.history !== command.history)) {
+    return false;
+  }
   return !reads.text || slot.text === command.text;
 }

@@ -16,11 +16,19 @@ export interface CompiledRule {
   readonly hold: HoldTerms | undefined;
   /** What it bounds while the command runs; only of an allow rule. */
   readonly limits: Readonly<Partial<Record<LimitName, number>>> | undefined;
+  /** It matches only when this is used up; only of a deny or hold rule. */
+  readonly budget: Budget | undefined;
   readonly reason: string;
   /** Reports only, decides nothing. */
   readonly observe: boolean;
   /** The inputs that its conditions read. */
   readonly reads: ReadonlySet<string>;
+}
+
+/** Commands that ask about masked values: so many in so long are free. */
+export interface Budget {
+  readonly maskedFilters: number;
+  readonly perMs: number;
 }
 
 export interface CompiledMask {

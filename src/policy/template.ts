@@ -13,6 +13,8 @@ export interface TemplateParameter {
 export interface TemplateCase {
   readonly name: string;
   readonly facts: Partial<Facts>;
+  /** Whether the identity never did it before. */
+  readonly novel?: boolean;
   readonly parameters?: Readonly<Record<string, readonly string[]>>;
   readonly matches: boolean;
 }

@@ -3,7 +3,7 @@
  * over time. Each is CEL over facts, may have parameters, and has cases that `policy test` runs.
  * A change here changes the version of every policy that uses the template.
  */
-import { columnUseNames, listOf, oneOf } from './inputs.ts';
+import { columnUseNames, effectNames, listOf, oneOf } from './inputs.ts';
 import { anyEffect, effectParameter, type Template } from './template.ts';
 import { hostTemplates } from './templates-hosts.ts';
 
@@ -227,6 +227,101 @@ const maskedData: Template = {
   ],
 };
 
+const maskedFilter: Template = {
+  doc:
+    'Asks about masked columns in a way that tells a bit of their values: filters, orders, groups ' +
+    'or joins by them, or computes with them. For rules with a `budget`.',
+  when: 'facts.columns.exists(c, c.masked && c.use in parameters.uses)',
+  reason: 'asks about masked values again and again',
+  parameters: {
+    uses: {
+      type: listOf(oneOf(columnUseNames)),
+      default: ['filter', 'order', 'group', 'compute'],
+      doc: 'uses of a masked column that count',
+    },
+  },
+  cases: [
+    {
+      name: 'filter by a masked column',
+      facts: { columns: [{ name: 'public.customers.ssn', use: 'filter', masked: true }] },
+      matches: true,
+    },
+    {
+      name: 'an expression over a masked column, which may fail',
+      facts: { columns: [{ name: 'public.customers.ssn', use: 'compute', masked: true }] },
+      matches: true,
+    },
+    {
+      name: 'a masked column returned',
+      facts: { columns: [{ name: 'public.customers.ssn', use: 'return', masked: true }] },
+      matches: false,
+    },
+    {
+      name: 'filter by a column without a mask',
+      facts: { columns: [{ name: 'public.orders.id', use: 'filter', masked: false }] },
+      matches: false,
+    },
+  ],
+};
+
+const novel: Template = {
+  doc:
+    'Changes something, runs code or calls a function of its own in a way in which this identity ' +
+    'never did on this target before.',
+  when:
+    'facts.novel && (facts.effects.exists(e, e in parameters.effects) || facts.novelties.exists(n, ' +
+    "n.kind == 'function' && !parameters.builtin.exists(b, n.name.startsWith(b))))",
+  reason: 'this identity never did this here before',
+  parameters: {
+    effects: effectParameter(
+      effectNames.filter((name) => !['read', 'session', 'transaction', 'listen'].includes(name)),
+      'effects that count',
+    ),
+    builtin: {
+      type: listOf({ kind: 'string' }),
+      default: ['pg_catalog.'],
+      doc: 'how names of functions begin that everybody may call',
+    },
+  },
+  cases: [
+    {
+      name: 'a first write',
+      facts: { effects: ['insert'], fingerprint: 'f' },
+      novel: true,
+      matches: true,
+    },
+    {
+      name: 'a write that was done before',
+      facts: { effects: ['insert'], fingerprint: 'f' },
+      matches: false,
+    },
+    {
+      name: 'a first read',
+      facts: { effects: ['read'], fingerprint: 'f' },
+      novel: true,
+      matches: false,
+    },
+    {
+      name: 'a first call of a function of the target',
+      facts: { effects: ['read'], functions: ['shop.close_books'] },
+      novel: true,
+      matches: true,
+    },
+    {
+      name: 'a first call of a function of the server',
+      facts: { effects: ['read'], functions: ['pg_catalog.lower'] },
+      novel: true,
+      matches: false,
+    },
+    {
+      name: 'what is not fully understood is always new',
+      facts: { effects: ['unknown'], analysis: 'opaque' },
+      novel: true,
+      matches: true,
+    },
+  ],
+};
+
 const notUnderstood: Template = {
   doc: 'The facts do not cover everything that the command can do.',
   when: "facts.analysis != 'complete' || 'unknown' in facts.effects",
@@ -251,6 +346,8 @@ export const templates: ReadonlyMap<string, Template> = new Map([
   ['server-side-code', serverSideCode],
   ['bulk-export', bulkExport],
   ['masked-data', maskedData],
+  ['masked-filter', maskedFilter],
+  ['novel', novel],
   ['not-understood', notUnderstood],
   ...hostTemplates,
 ]);

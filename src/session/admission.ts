@@ -12,7 +12,11 @@ import { asEpochMs, asId, type SessionId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { Limits } from '#core/limits.ts';
 import type { MaskSet } from '#core/masking.ts';
-import { mintTargetAuthorization, type TargetAuthorization } from '#core/permit.ts';
+import {
+  type AllowedCommand,
+  mintTargetAuthorization,
+  type TargetAuthorization,
+} from '#core/permit.ts';
 import type {
   Admission,
   CancelRegistry,
@@ -26,6 +30,7 @@ import type { Account, ProtocolName, Target } from '#core/target.ts';
 import type { Wire } from '#core/wire.ts';
 import { Gate } from './gate.ts';
 import { type LiveSessions, lockRefusal, subjectOf } from './live.ts';
+import type { Pasts, SessionPast } from './past.ts';
 import type {
   ApprovalDesk,
   Authenticated,
@@ -53,6 +58,7 @@ export interface AdmissionParts {
   readonly live: LiveSessions;
   readonly cancels: CancelRegistry;
   readonly maskSet: MaskSetFactory;
+  readonly pasts: Pasts;
   readonly clock: Clock;
   readonly random: Random;
   readonly limits: Limits;
@@ -77,6 +83,8 @@ interface Opened {
   readonly access: GrantedAccess;
   readonly tape: SessionTape;
   readonly signal: AbortSignal;
+  readonly masks: MasksInForce;
+  readonly past: SessionPast;
 }
 
 /** The door that a protocol is given for one connection. */
@@ -150,6 +158,9 @@ async function admit(
     credential: proven.credential,
   };
   const opened = { context, access, tape, signal: parts.live.add(live, knock.wire) };
+  const masks = new MasksInForce(parts, context);
+  const place = { identity: context.identity.id, target: target.name };
+  const opening = parts.pasts.open(place, () => masks.current().set);
   try {
     await parts.events.commit({
       type: 'session.started',
@@ -171,11 +182,13 @@ async function admit(
     });
   } catch (thrown) {
     parts.live.remove(context.session);
+    (await opening).close();
     await tape.seal({ reason: 'error', code: 'SP_STORE', detail: 'the event was not stored' });
     throw toGatewayError(thrown, 'SP_STORE');
   }
+  const past = await opening;
   knock.admitted();
-  return openedSession(parts, opened);
+  return openedSession(parts, { ...opened, masks, past });
 }
 
 /** Finds target and grant. After a valid proof, an unknown target and a missing grant look alike. */
@@ -257,7 +270,7 @@ export function splitUser(
 }
 
 function openedSession(parts: AdmissionParts, opened: Opened): Admission {
-  const { context, access, tape, signal } = opened;
+  const { context, access, tape, signal, past } = opened;
   const id = context.session;
   const gate = new Gate({
     policies: parts.policies,
@@ -265,6 +278,7 @@ function openedSession(parts: AdmissionParts, opened: Opened): Admission {
     tape,
     events: parts.events,
     clock: parts.clock,
+    past,
     ended: () => parts.live.refusalOf(id),
     end: (refusal) => parts.live.end(id, refusal),
   });
@@ -291,7 +305,7 @@ function openedSession(parts: AdmissionParts, opened: Opened): Admission {
 
 async function closeSession(
   parts: AdmissionParts,
-  { context, tape }: Opened,
+  { context, tape, past }: Opened,
   end: SessionEnd,
 ): Promise<void> {
   const refusal = parts.live.refusalOf(context.session);
@@ -302,6 +316,7 @@ async function closeSession(
   } finally {
     // Live until its evidence is whole: a drain waits for that.
     parts.live.remove(context.session);
+    past.close();
     parts.events.emit({
       type: 'session.ended',
       actor: context.identity.id,
@@ -312,19 +327,42 @@ async function closeSession(
   }
 }
 
-/** What the relay sees. Masks are made anew when the policy is another one. */
+/** The masks of a session. They are made anew when the policy is another one. */
+class MasksInForce {
+  readonly #parts: AdmissionParts;
+  readonly #context: SessionContext;
+  #made: { readonly epoch: number; readonly set: MaskSet; readonly facts: boolean } | undefined;
+
+  constructor(parts: AdmissionParts, context: SessionContext) {
+    this.#parts = parts;
+    this.#context = context;
+  }
+
+  /** The masks, and whether an answer of the gate can depend on facts. */
+  current(): { readonly set: MaskSet; readonly facts: boolean } {
+    const { epoch } = this.#parts.live;
+    if (this.#made?.epoch === epoch) return this.#made;
+    const policy = this.#parts.policies.current();
+    const set = this.#parts.maskSet(policy.maskRules(this.#context), policy.version);
+    this.#made = { epoch, set, facts: !set.empty || policy.readsFacts(this.#context) };
+    return this.#made;
+  }
+}
+
+/** What the relay sees. */
 class SessionStages implements Stages {
   readonly context: SessionContext;
   readonly tape: SessionTape;
   readonly #parts: AdmissionParts;
+  readonly #opened: Opened;
   readonly #gate: Gate;
-  #masks: { readonly epoch: number; readonly set: MaskSet; readonly facts: boolean } | undefined;
   #commands = 0;
 
   constructor(parts: AdmissionParts, opened: Opened, gate: Gate) {
     this.context = opened.context;
     this.tape = opened.tape;
     this.#parts = parts;
+    this.#opened = opened;
     this.#gate = gate;
   }
 
@@ -333,20 +371,15 @@ class SessionStages implements Stages {
   }
 
   get masks(): MaskSet {
-    return this.#inForce().set;
+    return this.#opened.masks.current().set;
   }
 
   get factsMatter(): boolean {
-    return this.#inForce().facts;
+    return this.#opened.masks.current().facts;
   }
 
-  #inForce(): { readonly set: MaskSet; readonly facts: boolean } {
-    const { epoch } = this;
-    if (this.#masks?.epoch === epoch) return this.#masks;
-    const policy = this.#parts.policies.current();
-    const set = this.#parts.maskSet(policy.maskRules(this.context), policy.version);
-    this.#masks = { epoch, set, facts: !set.empty || policy.readsFacts(this.context) };
-    return this.#masks;
+  sent({ command }: AllowedCommand): void {
+    if (command.kind === 'execute') this.#opened.past.did(command.facts);
   }
 
   gate: Stages['gate'] = (command, onHold, cancelled) =>

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { opaqueFacts } from '#core/facts.ts';
 import type { Command } from '#core/command.ts';
 import type { EventDraft } from '#core/events.ts';
+import { unknownHistory } from '#core/history.ts';
 import { asEpochMs, asId } from '#core/ids.ts';
 import { AllowedCommand } from '#core/permit.ts';
 import type { Excess, RunLimits, Verdict } from '#core/verdict.ts';
@@ -90,6 +91,7 @@ function world(
       commit: async (draft) => ({ ...draft, number: 1, id: 'e', at: asEpochMs(0) }),
     },
     clock: manualClock(),
+    past: { of: unknownHistory, told: () => undefined },
     ended: () => undefined,
     end: () => undefined,
   });

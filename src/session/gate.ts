@@ -21,6 +21,7 @@ import {
   sameRequirements,
   type Verdict,
 } from '#core/verdict.ts';
+import type { SessionPast } from './past.ts';
 import type { ApprovalDesk, PolicySource } from './ports.ts';
 
 export interface GateParts {
@@ -29,6 +30,8 @@ export interface GateParts {
   readonly tape: Tape;
   readonly events: EventLog;
   readonly clock: Clock;
+  /** What the identity did before, and that it does more. */
+  readonly past: Pick<SessionPast, 'of' | 'told'>;
   /** Set once the session has to end; every later command gets it. */
   readonly ended: () => Refusal | undefined;
   /** Ends the session: the evidence can no longer be kept. */
@@ -64,13 +67,14 @@ export class Gate {
 
   /** @see Stages.gate */
   judge(
-    command: Command,
+    sent: Command,
     onHold: (notice: HoldNotice) => void,
     cancelled: AbortSignal,
   ): Judgement | Promise<Judgement> {
     const over = this.#parts.ended();
     if (over !== undefined) return over;
     try {
+      const command = this.#withHistory(sent);
       const verdict = this.#parts.policies.current().decide(command, this.#parts.clock.now());
       if (verdict.outcome === 'hold' && command.kind === 'execute') {
         return this.#hold(command, verdict, onHold, cancelled);
@@ -192,7 +196,7 @@ export class Gate {
       if (over !== undefined) return this.#settle(command, verdict, over);
       if (result.outcome === 'refused') return this.#settle(command, verdict, result.refusal);
       // Minutes may have passed: the policy in force now must still let a reviewer decide.
-      const again = policies.current().decide(command, clock.now());
+      const again = policies.current().decide(this.#withHistory(command), clock.now());
       if (again.outcome === 'deny') return this.#settle(command, again, denial(again));
       // Other people have to be asked now: what was given is not good for that.
       if (asksOthers(verdict, again)) return this.#hold(command, again, onHold, cancelled);
@@ -217,13 +221,15 @@ export class Gate {
     answer: 'allow' | Refusal,
     lifted: readonly string[] = [],
   ): Judgement {
-    const { tape, events } = this.#parts;
+    const { tape, events, past } = this.#parts;
     this.#decisions += 1;
     const decision: DecisionId = asId(`${command.id}/${this.#decisions}`);
     const { limits } = verdict;
     const result =
       answer === 'allow' ? mintAllowedCommand(command, decision, { limits, lifted }) : answer;
     tape.judged(command, verdict, result);
+    if (answer === 'allow' && command.kind === 'execute') past.told(command.facts);
+    const novel = command.history?.novel.length ?? 0;
     events.emit({
       type: 'command.judged',
       actor: command.context.identity.id,
@@ -243,10 +249,16 @@ export class Gate {
         analysis: command.facts.analysis,
         fingerprint: command.facts.fingerprint,
         ...(lifted.length > 0 ? { lifted } : {}),
+        ...(novel > 0 ? { novel } : {}),
       },
     });
     tape.commit();
     return result;
+  }
+
+  /** The command with its past, as it is at this moment. */
+  #withHistory(command: Command): Command {
+    return { ...command, history: this.#parts.past.of(command.facts) };
   }
 
   /** Fails closed: no evidence or no verdict means no command, and no session either. */

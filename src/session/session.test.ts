@@ -4,6 +4,7 @@ import type { Command, SessionContext } from '#core/command.ts';
 import { GatewayError } from '#core/errors.ts';
 import type { EventDraft, EventLog } from '#core/events.ts';
 import { opaqueFacts } from '#core/facts.ts';
+import { unknownHistory } from '#core/history.ts';
 import { asEpochMs, asId, type CredentialId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import { AllowedCommand, TargetAuthorization } from '#core/permit.ts';
@@ -121,6 +122,7 @@ function world(
       },
       events: eventLog(events),
       clock: manualClock(),
+      past: { of: unknownHistory, told: () => undefined },
       ended: () => w.ended,
       end: (refusal) => {
         w.ended = refusal;

@@ -8,6 +8,7 @@ import type { Clock } from '#core/clock.ts';
 import { GatewayError } from '#core/errors.ts';
 import type { SqlEngine } from './engine.ts';
 import { initial } from './migrations/0001-initial.ts';
+import { disclosures } from './migrations/0002-disclosures.ts';
 
 /** One step of the schema. Never edited once released. */
 export interface Migration {
@@ -17,7 +18,7 @@ export interface Migration {
 }
 
 /** Every migration, in order. */
-export const migrations: readonly Migration[] = [initial];
+export const migrations: readonly Migration[] = [initial, disclosures];
 
 /** What ties an applied migration to its text. */
 export const checksumOf = (migration: Migration): string =>

@@ -79,6 +79,13 @@ export interface NoveltyTable {
   readonly created_at: number;
 }
 
+export interface DisclosuresTable {
+  readonly identity_id: string;
+  readonly target: string;
+  readonly mask: string;
+  readonly created_at: number;
+}
+
 /** Things that happen once in the life of an installation. */
 export interface MarksTable {
   readonly name: string;
@@ -94,5 +101,6 @@ export interface Schema {
   readonly recordings: RecordingsTable;
   readonly identities: IdentitiesTable;
   readonly novelty: NoveltyTable;
+  readonly disclosures: DisclosuresTable;
   readonly marks: MarksTable;
 }

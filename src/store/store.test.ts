@@ -12,7 +12,7 @@ import type { CredentialRecord } from '#core/ports/credentials.ts';
 import type { Lock } from '#core/ports/locks.ts';
 import { InlineEngine } from './engine.ts';
 import { checksumOf, type Migration, migrate, migrations } from './migrate.ts';
-import { StoredNovelty } from './novelty.ts';
+import { StoredHistory } from './history.ts';
 import { openStore, readIdentities, type Store } from './store.ts';
 import { Kysely } from 'kysely';
 import { sqliteDialect } from './dialect.ts';
@@ -141,23 +141,54 @@ describe('the store', () => {
     });
   });
 
-  it('remembers first times up to a bound', async () => {
+  it('remembers first times up to a bound, and disclosures for a time', async () => {
     const engine = new InlineEngine(freshPath());
     await migrate(engine, systemClock);
-    const novelty = new StoredNovelty(new Kysely<Schema>({ dialect: sqliteDialect(engine) }), 3);
-    const deed = (key: string) => ({ identity: 'ci/1', target: 'orders', kind: 'object', key });
-    await novelty.remember([deed('a')], asEpochMs(1));
-    await novelty.remember([deed('a'), deed('b')], asEpochMs(2));
-    assert.deepEqual(await novelty.firstSeen([deed('a'), deed('b'), deed('c')]), [1, 2, undefined]);
-    await novelty.remember([deed('c')], asEpochMs(3));
-    await novelty.remember([deed('d')], asEpochMs(4));
-    assert.deepEqual(await novelty.firstSeen([deed('a'), deed('b'), deed('c'), deed('d')]), [
-      undefined,
-      2,
-      3,
-      4,
-    ]);
+    const history = new StoredHistory(new Kysely<Schema>({ dialect: sqliteDialect(engine) }), 3);
+    const place = { identity: 'ci/1', target: 'orders' };
+    const deed = (name: string, ms: number) => ({
+      kind: 'table',
+      access: 'read',
+      name,
+      at: asEpochMs(ms),
+    });
+    const known = async (): Promise<string> => {
+      const { deeds } = await history.load(place, asEpochMs(0));
+      return deeds.map(({ kind, access, name, at }) => `${kind} ${access} ${name} ${at}`).join();
+    };
+    const save = (...deeds: readonly ReturnType<typeof deed>[]): Promise<void> =>
+      history.save([{ ...place, deeds, disclosures: [] }]);
+    await save(deed('a b', 1));
+    await save(deed('a b', 2), deed('b', 2));
+    assert.equal(await known(), 'table read a b 1,table read b 2');
+    await save(deed('c', 3));
+    await save(deed('d', 4));
+    assert.equal(await known(), 'table read b 2,table read c 3,table read d 4');
+    const elsewhere = await history.load({ ...place, target: 'other' }, asEpochMs(0));
+    assert.deepEqual(elsewhere.deeds, []);
+    const disclosures = [10, 20, 20].map((ms) => ({ mask: 'ssn', at: asEpochMs(ms) }));
+    await history.save([{ ...place, deeds: [], disclosures }]);
+    const told = async (ms: number): Promise<number> =>
+      (await history.load(place, asEpochMs(ms))).disclosures.length;
+    assert.deepEqual([await told(0), await told(11), await told(21)], [3, 2, 0]);
+    await history.purge({ disclosed: asEpochMs(15), seen: asEpochMs(0) });
+    assert.equal(await told(0), 2);
     await engine.close();
+  });
+
+  it('forgets what identities did that stay away', async () => {
+    const store = await openStore({ path: freshPath(), clock: systemClock, thread: 'inline' });
+    const deeds = [{ kind: 'table', access: 'read', name: 'a', at: asEpochMs(1) }];
+    for (const id of ['ci/old', 'ci/new']) {
+      const seen = asEpochMs(id === 'ci/old' ? 1_000 : 2_000);
+      await store.identities.seen({ ...identity, id: asId(id) }, seen);
+      await store.history.save([{ identity: id, target: 'orders', deeds, disclosures: [] }]);
+    }
+    await store.history.purge({ disclosed: asEpochMs(0), seen: asEpochMs(1_500) });
+    const left = async (id: string): Promise<number> =>
+      (await store.history.load({ identity: id, target: 'orders' }, asEpochMs(0))).deeds.length;
+    assert.deepEqual([await left('ci/old'), await left('ci/new')], [0, 1]);
+    await store.close();
   });
 
   it('makes its file and folder for the own user alone', async () => {

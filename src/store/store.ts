@@ -9,21 +9,21 @@ import type { CredentialStore } from '#core/ports/credentials.ts';
 import type { EventReader } from '#core/ports/events.ts';
 import type { SeenIdentities } from '#core/ports/identities.ts';
 import type { SpentTokens } from '#core/ports/jti.ts';
+import type { HistoryStore } from '#core/ports/history.ts';
 import type { HoldStore } from '#core/ports/holds.ts';
 import type { LockStore } from '#core/ports/locks.ts';
 import type { Marks } from '#core/ports/marks.ts';
-import type { NoveltyStore } from '#core/ports/novelty.ts';
 import type { RecordingIndex } from '#core/ports/recordings.ts';
 import { StoredCredentials } from './credentials.ts';
 import { sqliteDialect } from './dialect.ts';
 import { InlineEngine, type SqlEngine } from './engine.ts';
 import { StoredEvents } from './events.ts';
+import { StoredHistory } from './history.ts';
 import { StoredHolds } from './holds.ts';
 import { StoredIdentities } from './identities.ts';
 import { StoredLocks } from './locks.ts';
 import { StoredMarks } from './marks.ts';
 import { migrate } from './migrate.ts';
-import { StoredNovelty } from './novelty.ts';
 import { StoredRecordingIndex } from './recordings.ts';
 import type { Schema } from './schema.ts';
 import { StoredSpentTokens } from './spent-tokens.ts';
@@ -37,7 +37,7 @@ export interface Store {
   readonly events: EventReader;
   readonly recordings: RecordingIndex;
   readonly identities: SeenIdentities;
-  readonly novelty: NoveltyStore;
+  readonly history: HistoryStore;
   readonly marks: Marks;
   /** Whether the database answers; for the readiness probe. */
   ping(): Promise<void>;
@@ -52,6 +52,8 @@ export interface StoreOptions {
   readonly clock: Clock;
   /** `inline` runs on the caller's thread: for tools and tests, not for a gateway. */
   readonly thread: 'own' | 'inline';
+  /** Things that are remembered of one identity at one target. */
+  readonly historyDeedsMax?: number;
 }
 
 /**
@@ -79,7 +81,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     events: new StoredEvents(db),
     recordings: new StoredRecordingIndex(db),
     identities: new StoredIdentities(db),
-    novelty: new StoredNovelty(db),
+    history: new StoredHistory(db, options.historyDeedsMax),
     marks: new StoredMarks(db),
     async ping() {
       await engine.run('select 1', []);

@@ -247,6 +247,7 @@ class EchoSession {
 
   /** The only way upstream: what is sent is what was allowed. */
   #send(permit: AllowedCommand): void {
+    this.#admission?.stages.sent(permit);
     this.#up?.write(encoder.encode(`${permit.command.text}\n`));
   }
 

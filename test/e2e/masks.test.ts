@@ -92,7 +92,7 @@ describe('a mask that an approval lifts', () => {
 
   const clearRule = `
   - id: clear-ssn
-    match: { purposes: [support] }
+    match: { purposes: [support], protocols: [postgres] }
     when: facts.columns.exists(c, c.masked && c.name == 'public.customers.ssn')
     then: hold
     hold: { reviewers: [role:reviewer], mayLift: [customer-secrets, anywhere] }

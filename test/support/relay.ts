@@ -60,6 +60,8 @@ export interface TestRelay {
   readonly port: number;
   /** Every command that was judged, in order. */
   readonly commands: Command[];
+  /** Every command that went on to the server, in order. */
+  readonly sent: Command[];
   readonly ends: SessionEnd[];
   /** What the tape of all sessions has. */
   readonly fromClient: () => Uint8Array;
@@ -109,6 +111,7 @@ export async function startRelay(options: RelayOptions): Promise<TestRelay> {
   return {
     port,
     commands: state.commands,
+    sent: state.sent,
     ends: state.ends,
     marks: state.marks,
     fromClient: () => Buffer.concat(state.recorded['from-client']),
@@ -154,6 +157,7 @@ const aboveLimit = ({ limit, found, detail }: Excess): Refusal => ({
 class RelayState {
   readonly #options: RelayOptions;
   readonly commands: Command[] = [];
+  readonly sent: Command[] = [];
   readonly ends: SessionEnd[] = [];
   readonly marks: { kind: string; data: Readonly<Record<string, unknown>> }[] = [];
   readonly recorded: Record<'from-client' | 'to-client', Uint8Array[]> = {
@@ -233,6 +237,9 @@ class RelayState {
           return mintAllowedCommand(command, asId(`${command.id}/1`), { limits, lifted });
         };
         return answer instanceof Promise ? answer.then(settle) : settle(answer);
+      },
+      sent: (permit) => {
+        this.sent.push(permit.command);
       },
       exceeded: (permit, excess, how) =>
         this.#options.exceeded?.(permit, excess, how) ?? aboveLimit(excess),

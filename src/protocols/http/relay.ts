@@ -132,6 +132,7 @@ export class Relay {
       ...this.#session.forwardedBy(asked),
     ];
     const head = upstream.head(permit, request, added);
+    admission.stages.sent(permit);
     const { body } = request;
     const isWhole = body.kind === 'whole' && body.bytes.length > 0;
     connection.wire.write(isWhole ? Buffer.concat([head, body.bytes]) : head);

@@ -10,6 +10,7 @@ const capabilities: Capabilities = {
   masking: 'cells',
   recording: 'statements',
   survivesDenial: true,
+  lifting: true,
   limits: ['rowsReturned', 'bytes', 'time', 'rowsAffected', 'rowsAffectedTotal'],
 };
 

@@ -385,6 +385,7 @@ export class Bounded {
       refusal: (limit, found) => this.#stopped(bounds, limit, found),
       cancel: () => this.#cancel(),
     });
+    for (const permit of permits) this.#conversation.stages.sent(permit);
     const { entry, messages } = work.send();
     entry.meter = meter;
     this.#meter = meter;

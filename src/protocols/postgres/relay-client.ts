@@ -244,7 +244,7 @@ export class ClientSide implements LaneReader {
         conversation.endSegment();
         return entry;
       };
-      const outcome = checked(judged, conversation.stages.masks, () => void send());
+      const outcome = checked(judged, conversation.stages, () => void send());
       if (outcome.refused) return outcome;
       const messages = [encodeQuery(text)];
       const work = { statements, permits, isSimple: true };
@@ -265,7 +265,7 @@ export class ClientSide implements LaneReader {
     }
     const text = `function call ${Buffer.from(bytes.subarray(at + 5, end)).toString('hex')}`;
     return chain(this.#parts.judge.call(text), (judged) =>
-      checked(limitless(judged), masks, () => {
+      checked(limitless(judged), conversation.stages, () => {
         if (judged.refused) return;
         const entry = conversation.expect('query');
         entry.isCall = true;

@@ -58,7 +58,8 @@ export class Extended {
     }
     return chain(this.#judge.text(parse.text, 'prepare'), (judged) => {
       if (judged.refused) return judged;
-      return permitted(judged.permits, () => this.#sendParse(parse, judged));
+      const { stages } = this.#conversation;
+      return permitted(stages, judged.permits, () => this.#sendParse(parse, judged));
     });
   }
 
@@ -108,7 +109,7 @@ export class Extended {
     if (analysed.statements.length > 1) {
       return refuse('SP_NOT_UNDERSTOOD', 'a prepared statement of several statements');
     }
-    return checked(judged, stages.masks, (lifted) => {
+    return checked(judged, stages, (lifted) => {
       const { portals, segment } = this.#conversation;
       const entry = this.#open('bind');
       const portal: Portal = {
@@ -184,7 +185,8 @@ export class Extended {
         return { entry, messages: before === undefined ? [execute] : [before, execute] };
       },
     };
-    return this.#bounded.run(work) ?? permitted([permit], () => this.#run(portal).before);
+    const { stages } = this.#conversation;
+    return this.#bounded.run(work) ?? permitted(stages, [permit], () => this.#run(portal).before);
   }
 
   #run(portal: Portal): { readonly before: Uint8Array | undefined; readonly entry: Expected } {

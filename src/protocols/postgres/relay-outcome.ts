@@ -5,6 +5,7 @@
 import { GatewayError } from '#core/errors.ts';
 import type { MaskSet } from '#core/masking.ts';
 import { AllowedCommand } from '#core/permit.ts';
+import type { Stages } from '#core/protocol.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { refuse } from './refusal.ts';
 import type { Judged } from './relay-judge.ts';
@@ -47,27 +48,34 @@ export const harmless = (forward: () => void): Go => ({
 
 /** For messages that carry commands. */
 export function permitted(
+  stages: Pick<Stages, 'sent'>,
   permits: readonly AllowedCommand[],
   forward: () => Uint8Array | undefined,
 ): Go {
   if (permits.length === 0 || !permits.every((permit) => AllowedCommand.isGenuine(permit))) {
     throw new GatewayError('SP_INTERNAL', { detail: 'a command without a permit' });
   }
-  return { refused: false, forward };
+  return {
+    refused: false,
+    forward: () => {
+      for (const permit of permits) stages.sent(permit);
+      return forward();
+    },
+  };
 }
 
 /** As {@link permitted}, unless what comes back could not be masked. */
 export function checked(
   judged: Judged,
-  masks: MaskSet,
+  stages: Pick<Stages, 'sent' | 'masks'>,
   forward: (lifted: readonly (readonly string[])[]) => void,
 ): Outcome {
   if (judged.refused) return judged;
-  if (judged.statements.some((statement) => isUnmaskableCopy(statement, masks))) {
+  if (judged.statements.some((statement) => isUnmaskableCopy(statement, stages.masks))) {
     return refuse('SP_MASK_UNSOUND', 'a COPY whose rows cannot be told apart');
   }
   const { permits } = judged;
-  return permitted(permits, () => {
+  return permitted(stages, permits, () => {
     forward(permits.map((permit) => permit.liftedMasks));
     return undefined;
   });

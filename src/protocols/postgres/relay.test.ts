@@ -116,6 +116,9 @@ describe('a session', () => {
     client.send(encodeQuery('SELECT count(*) FROM kept WHERE id = 1'));
     assert.deepEqual(rowsOf(await client.ready()), [['0']]);
     assert.equal(relay.marks.at(-1)?.kind, 'not-forwarded');
+    const did = relay.sent.some(({ text }) => text.startsWith('INSERT INTO kept VALUES (1)'));
+    assert.equal(did, false, 'it does not count as done');
+    assert.match(relay.sent.at(-1)?.text ?? '', /^SELECT count/);
     client.destroy();
   });
 
