@@ -144,6 +144,7 @@ function explanationJson(answer: Explanation): string {
     policy,
     ...(identityKnown ? {} : { identityKnown }),
     observed: commands.flatMap(({ observed }) => observed),
+    ...(commands.length === 1 && commands[0]?.limits ? { limits: commands[0].limits } : {}),
     // One command says nothing that is not above.
     ...(commands.length > 1 ? { commands } : {}),
   });
@@ -156,6 +157,9 @@ function explanationLines(commands: readonly ExplainedCommand[]): readonly strin
       printable(text),
       `  ${verdict} by ${rule}: ${reason}`,
       `  effects ${facts.effects.join(', ') || 'none'}; analysis ${facts.analysis}`,
+      ...Object.entries(command.limits?.bounds ?? {}).map(
+        ([name, bound]) => `  limit ${name} ${bound.max} by ${bound.rule}`,
+      ),
       ...facts.reasons.map((why) => `  not understood: ${printableLine(why)}`),
       ...facts.objects.map(({ kind, name, access }) =>
         printableLine(`  ${access} ${kind} ${name}`),

@@ -118,9 +118,10 @@ export class Explainer {
     const history = given === undefined ? unknownHistory(facts) : plainHistory(facts, given);
     const command: Command = { id, context, kind, text, parameters: [], state: '', facts, history };
     const { now } = this.#world;
-    const { outcome, rule, reason, observed } = this.#policy.decide(command, now);
+    const { outcome, rule, reason, observed, limits } = this.#policy.decide(command, now);
     const rules = (): readonly ExplainedRule[] => this.#policy.explain(command, now);
-    return { text, facts, verdict: outcome, rule, reason, observed, rules };
+    const bound = limits === undefined ? {} : { limits };
+    return { text, facts, verdict: outcome, rule, reason, observed, ...bound, rules };
   }
 }
 

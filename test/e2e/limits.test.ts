@@ -99,6 +99,17 @@ describe('limits', () => {
     await client.end();
   });
 
+  it('wait for people with a statement that has parameters too', async () => {
+    const client = await open();
+    const running = client.query('delete from orders where amount >= $1', [0]);
+    const hold = await shop.held();
+    assert.match(await reasonOf(hold), /1000 removed/);
+    assert.equal(await shop.review(hold, 'approve'), 200);
+    assert.equal((await running).rowCount, 1_000);
+    await client.end();
+    assert.equal(await orders(), 0);
+  });
+
   it('ask nobody while a transaction is open, and let it through the next time', async () => {
     const client = await open();
     const all = 'delete from orders where amount > $1';

@@ -40,6 +40,8 @@ describe('sallyport policy', () => {
     assert.equal(read.status, 0, read.stderr);
     assert.match(read.stdout, /^ {2}allow by reads/m);
     assert.match(read.stdout, /^ {2}masked public\.customers\.email: return$/m);
+    const few = await explain(["update orders set item = 'x' where amount > 5"]);
+    assert.match(few.stdout, /^ {2}limit rowsAffected 100 by few-rows$/m);
     assert.equal((await explain(['drop table customers'])).status, 3);
     assert.equal((await explain(['select 1', 'delete from orders'])).status, 5);
   });

@@ -8,7 +8,7 @@ import type { Identity } from '../identity.ts';
 import type { MaskRule } from '../masking.ts';
 import type { AnalysedCommand } from '../protocol.ts';
 import type { Target } from '../target.ts';
-import type { Outcome } from '../verdict.ts';
+import type { Outcome, RunLimits } from '../verdict.ts';
 
 /** A policy file as it was read. */
 export interface PolicyText {
@@ -80,6 +80,8 @@ export interface ExplainedCommand {
   readonly rule: string;
   readonly reason: string;
   readonly observed: readonly { readonly rule: string; readonly outcome: Outcome }[];
+  /** What would bind it while it runs. */
+  readonly limits?: RunLimits;
   /** Every rule with why it matches or not; worked out when asked. */
   readonly rules: () => readonly ExplainedRule[];
 }

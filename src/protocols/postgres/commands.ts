@@ -34,6 +34,8 @@ export interface Portal {
   readonly prepared: Prepared | undefined;
   /** Undefined when it was opened by SQL, or its values were too large to keep. */
   readonly parameters: readonly BoundValue[] | undefined;
+  /** The Bind that made it, where it may have to be bound again. */
+  readonly bindMessage: Uint8Array | undefined;
   /** What it was last judged with; undefined when it has to be judged first. */
   permit: AllowedCommand | undefined;
   readonly fromSql: boolean;
@@ -108,6 +110,7 @@ export const portalBySql = ({ name, statement }: Made, item: Running, source: st
   running: running(statement, { masks: item.masks }),
   prepared: undefined,
   parameters: undefined,
+  bindMessage: undefined,
   permit: undefined,
   fromSql: true,
   epoch: -1,

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { systemClock } from '#core/clock.ts';
+import { asId } from '#core/ids.ts';
 import { defaultLimits } from '#core/limits.ts';
+import { mintAllowedCommand } from '#core/permit.ts';
 import type { LimitName, RunLimits } from '#core/verdict.ts';
 import {
   type PostgresVersion,
@@ -359,6 +361,50 @@ for (const version of [18, 15] satisfies PostgresVersion[]) {
       assert.equal(shape(await simple('delete from orders where id = 1')), 'CZ I');
       assert.equal(await count(), 270);
       assert.equal(shape(await simple('insert into log values (1)')), 'CZ I');
+    });
+
+    it('asks with nothing open, and runs it once more under what was let through', async () => {
+      const open = `select count(*)::int as n from pg_stat_activity
+        where backend_type = 'client backend' and pid <> pg_backend_pid() and xact_start is not null`;
+      const asked: string[] = [];
+      const exceeded: RelayOptions['exceeded'] = async ({ command }, excess, { people }) => {
+        const rows = await server.query(open);
+        asked.push(`${people} ${excess.found} of ${excess.max}, open ${String(rows[0]?.['n'])}`);
+        // What people saw was less than what it does now.
+        const max = command.text.includes('tenants') ? 200 : (excess.found ?? 0);
+        return mintAllowedCommand(command, asId('again'), {
+          limits: boundsOf({ rowsAffected: max }),
+        });
+      };
+      const terms = { reviewers: ['group:dba'], approvals: 1, waitMs: 1, validMs: 1 };
+      const release = { rule: 'limited', terms };
+      const runLimits = { ...boundsOf({ rowsAffected: 100 }), release };
+      await start({}, { exceeded, runLimits });
+      const text = 'delete from orders where n = 0 and id <= 150 returning id';
+      assert.equal(shape(await simple(text)), `T${'D'.repeat(150)}CZ I`);
+      const rest = await segment(...extended('delete from orders where n = 0 and id <= 280'));
+      assert.equal(shape(rest), '12nCZ I');
+      assert.equal(await count(), 20);
+      assert.deepEqual(asked.splice(0), ['ask 150 of 100, open 0', 'ask 130 of 100, open 0']);
+      await server.query('delete from orders');
+      await server.query(
+        'insert into orders select i, i % 3 + 1, 0 from generate_series(1, 300) i',
+      );
+      const more = `delete from orders o using tenants t where t.id = tenant`;
+      const inSegment = await segment(...extended(more));
+      assert.equal(letters(inSegment).at(-2), 'C', 'the second time people are asked again');
+      assert.deepEqual(asked.splice(0), ['ask 300 of 100, open 0', 'now 300 of 200, open 1']);
+      // Beside something else in the segment, or in a transaction of the client's, nothing waits.
+      await server.query(
+        'insert into orders select i, i % 3 + 1, 0 from generate_series(1, 300) i',
+      );
+      const all = extended('update orders set n = 1 where n = 0');
+      assert.match(letters(await segment(...extended('select 1'), ...all)), /^12TDC12nCZ$/);
+      await simple('begin');
+      assert.equal(shape(await simple('update orders set n = 2 where n = 1')), 'CZ T');
+      await simple('commit');
+      assert.deepEqual(asked, ['now 300 of 100, open 1', 'now 300 of 100, open 1']);
+      assert.equal(await count('n = 2'), 300);
     });
 
     it('lets no more rows and bytes back than it may', async () => {

@@ -133,7 +133,7 @@ export class Bounded {
       if ('code' in plan) return plan;
       const result = plan.place === 'plain' ? await this.#plain(plan) : await this.#counted(plan);
       if (!(result instanceof AllowedCommand)) return result;
-      work = { ...work, permits: [result] };
+      work = { ...work, permits: [result], send: work.again ?? work.send };
       ({ epoch } = stages);
     }
     return refuse('SP_LIMIT_EXCEEDED', 'it changes more each time that it runs');
@@ -280,13 +280,33 @@ export class Bounded {
     if (permit === undefined) throw new GatewayError('SP_INTERNAL');
     this.#mark(plan, changes ?? new Map(), false);
     const isAlone = work.permits.length === 1;
-    if (place === 'own' && work.isSimple) {
-      await this.#rollback();
-      return this.#exceeded(permit, excess, isAlone ? 'ask' : 'none');
+    if (place === 'own' && (await this.#undo(work))) {
+      const answer = await this.#exceeded(permit, excess, isAlone ? 'ask' : 'none');
+      return answer.refused ? this.#refused(plan, answer) : answer;
     }
     const canStand = isAlone && changes !== undefined;
     const answer = await this.#exceeded(permit, excess, canStand ? 'now' : 'none');
     return answer.refused ? this.#refused(plan, answer) : undefined;
+  }
+
+  /** Undoes the gateway's own transaction if that holds nothing else; answers whether it has. */
+  async #undo({ isSimple, again }: Work): Promise<boolean> {
+    const conversation = this.#conversation;
+    if (isSimple) {
+      await this.#rollback();
+      return true;
+    }
+    const { skipping, segmentRuns, segmentBinds } = conversation;
+    if (skipping || segmentRuns !== 1 || segmentBinds !== 1 || again === undefined) return false;
+    try {
+      await this.#parts.own.query('ROLLBACK');
+    } catch (thrown) {
+      // A cancel that came late; the Sync of the segment ends the transaction.
+      if (!isAnswer(thrown)) throw thrown;
+      return false;
+    }
+    conversation.ownTransaction = false;
+    return true;
   }
 
   async #exceeded(

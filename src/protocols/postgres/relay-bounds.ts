@@ -19,7 +19,15 @@ export interface Work {
   readonly permits: readonly AllowedCommand[];
   readonly isSimple: boolean;
   /** Notes what the server will answer; gives that, and what has to be sent. */
-  readonly send: () => { readonly entry: Expected; readonly messages: readonly Uint8Array[] };
+  readonly send: () => Sent;
+  /** The same after a rollback took its portal; absent where that cannot be made again. */
+  readonly again?: () => Sent;
+}
+
+/** What was noted as to be answered, and the messages that ask for it. */
+export interface Sent {
+  readonly entry: Expected;
+  readonly messages: readonly Uint8Array[];
 }
 
 /** The strictest bound of one kind, and the permit that it is from. */

@@ -51,6 +51,9 @@ export class Conversation {
   segmentOpen = false;
   /** What commands of this segment have done to the transaction, as far as that is certain. */
   segmentControl: 'none' | 'begun' | 'other' = 'none';
+  /** Portals that this segment has bound, and commands that it has run. */
+  segmentBinds = 0;
+  segmentRuns = 0;
   /** This segment runs in a transaction of the gateway's own, which its Sync ends. */
   ownTransaction = false;
   status: number = idle;
@@ -299,6 +302,8 @@ export class Conversation {
     this.segment += 1;
     this.segmentOpen = false;
     this.segmentControl = 'none';
+    this.segmentBinds = 0;
+    this.segmentRuns = 0;
     // Code that was not seen through may have given names another meaning.
     if (this.#opaque) this.namesUnknown = true;
     this.#opaque = false;
@@ -313,6 +318,7 @@ export class Conversation {
 
   /** A Bind of a statement is on its way: planning can run code of it. */
   bound(statement: SqlStatement): void {
+    this.segmentBinds += 1;
     if (statement.messagesMayLeak) this.leaky = true;
     if (!isSeenThrough(statement)) this.#distrust();
   }
@@ -326,6 +332,7 @@ export class Conversation {
 
   /** A statement is on its way: what it may change is not known any more. */
   sent(statement: SqlStatement): void {
+    this.segmentRuns += 1;
     if (statement.messagesMayLeak) this.leaky = true;
     if (mayChangeCatalogue(statement, this.stateKnown)) this.#beginChange();
     if (!isSeenThrough(statement)) this.#distrust();

@@ -19,7 +19,7 @@ import { encodeDescribe, encodeExecute } from './codec/write.ts';
 import { boundValues, nothing, type Portal, type Prepared } from './commands.ts';
 import { refuse } from './refusal.ts';
 import type { Bounded } from './relay-bounded.ts';
-import { controlsTransaction } from './relay-bounds.ts';
+import { controlsTransaction, type Sent, type Work } from './relay-bounds.ts';
 import type { Conversation } from './relay-conversation.ts';
 import { descriptionOf, type Expected, running } from './relay-expected.ts';
 import { type Allowed, chain, closed, type Judge, type Judged, type Soon } from './relay-judge.ts';
@@ -91,7 +91,7 @@ export class Extended {
           const values = boundValues(bind, prepared.types);
           const kept = bytes.length <= KEPT_VALUE_BYTES_MAX ? values : undefined;
           return chain(this.#judge.bound(prepared.analysed, values), (judged) =>
-            this.#bound(prepared, bind, judged, kept),
+            this.#bound(prepared, { bind, bytes }, judged, kept),
           );
         });
       }),
@@ -100,7 +100,7 @@ export class Extended {
 
   #bound(
     prepared: Prepared,
-    bind: BindMessage,
+    { bind, bytes }: { readonly bind: BindMessage; readonly bytes: Uint8Array },
     judged: Judged,
     parameters: readonly BoundValue[] | undefined,
   ): Outcome {
@@ -123,6 +123,7 @@ export class Extended {
         source: prepared.source,
         prepared,
         parameters,
+        bindMessage: mayRunTwice(judged) && parameters !== undefined ? bytes : undefined,
         permit: judged.refused ? undefined : judged.permits[0],
         fromSql: false,
         epoch: stages.epoch,
@@ -175,15 +176,23 @@ export class Extended {
     if (this.#conversation.ownTransaction && controlsTransaction(item.statement)) {
       return refuse('SP_UNSUPPORTED', 'it ends what is still counted', 'Send a Sync first.');
     }
-    const work = {
+    const { bindMessage } = portal;
+    const execute = encodeExecute(portal.name, rowsMax);
+    const send = (): Sent => {
+      const { before, entry } = this.#run(portal);
+      return { entry, messages: before === undefined ? [execute] : [before, execute] };
+    };
+    const again = (bind: Uint8Array): Sent => {
+      this.#open('bind').hidden = true;
+      const { entry, messages } = send();
+      return { entry, messages: [bind, ...messages] };
+    };
+    const work: Work = {
       statements: [item.statement],
       permits: [permit],
       isSimple: false,
-      send: () => {
-        const { before, entry } = this.#run(portal);
-        const execute = encodeExecute(portal.name, rowsMax);
-        return { entry, messages: before === undefined ? [execute] : [before, execute] };
-      },
+      send,
+      ...(bindMessage === undefined ? {} : { again: () => again(bindMessage) }),
     };
     const { stages } = this.#conversation;
     return this.#bounded.run(work) ?? permitted(stages, [permit], () => this.#run(portal).before);
@@ -319,3 +328,7 @@ export class Extended {
     });
   }
 }
+
+/** Whether people may let it through after it was undone, so that it is bound once more. */
+const mayRunTwice = (judged: Judged): boolean =>
+  !judged.refused && judged.permits.some(({ limits }) => limits?.release !== undefined);
