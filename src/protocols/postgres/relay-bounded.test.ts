@@ -365,7 +365,8 @@ for (const version of [18, 15] satisfies PostgresVersion[]) {
 
     it('asks with nothing open, and runs it once more under what was let through', async () => {
       const open = `select count(*)::int as n from pg_stat_activity
-        where backend_type = 'client backend' and pid <> pg_backend_pid() and xact_start is not null`;
+        where backend_type = 'client backend' and pid <> pg_backend_pid()
+        and xact_start is not null`;
       const asked: string[] = [];
       const exceeded: RelayOptions['exceeded'] = async ({ command }, excess, { people }) => {
         const rows = await server.query(open);
