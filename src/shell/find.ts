@@ -43,10 +43,12 @@ export function find(call: Call): Feed {
 function foundBelow(starts: readonly Argument[]): Argument {
   const patterns: PathPattern[] = [];
   for (const start of starts) {
-    if (start.kind === 'text') patterns.push({ text: `${start.text}/**`, home: false });
-    else if (start.kind === 'paths') {
-      patterns.push(...start.patterns.map(({ text, home }) => ({ text: `${text}/**`, home })));
-    } else return { kind: 'unknown', single: false, lead: '' };
+    if (start.kind !== 'text' && start.kind !== 'paths')
+      return { kind: 'unknown', single: false, lead: '' };
+    const from = start.kind === 'text' ? [{ text: start.text, home: false }] : start.patterns;
+    for (const { text, home } of from) {
+      patterns.push({ text, home }, { text: `${text}/**`, home });
+    }
   }
   return { kind: 'paths', patterns, single: true };
 }
