@@ -37,7 +37,8 @@ describe('what a command does', () => {
     ['for f in logs/*; do wc -l "$f"; done', 'complete file-read file:read:~/logs/*'],
     [
       'find logs -print0 | xargs -0 wc -l',
-      'complete file-read,read path:read:~/logs path:read:~/logs/** file:read:~/logs/**',
+      'complete file-read,read path:read:~/logs path:read:~/logs/** file:read:~/logs ' +
+        'file:read:~/logs/**',
     ],
     ['grep -r x', 'complete file-read file:read:~ file:read:~/** secret:read:~/**'],
     [

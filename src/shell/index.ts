@@ -4,11 +4,12 @@
  */
 import { type Facts, opaqueFacts } from '#core/facts.ts';
 import type { ShellLimits } from '#core/limits.ts';
-import type { ShellCommand, ShellRedirection } from './command-record.ts';
+import type { ShellCommand } from './command-record.ts';
 import { Ledger, Unreadable } from './ledger.ts';
 import { walkText } from './simple.ts';
 
-export type { ShellCommand, ShellRedirection };
+export type { ShellCommand };
+export { fileName, isSecret } from './paths.ts';
 
 /** What is known of the shell that will read the text. */
 export interface ShellOptions {

@@ -34,10 +34,11 @@ export function pathName(pattern: PathPattern, folder: string, home: string | un
     parts.push(part);
   }
   if (below) return { name: ['~', ...parts].join('/'), doubt };
-  return { name: belowHome(`/${parts.join('/')}`, home), doubt };
+  return { name: fileName(`/${parts.join('/')}`, home), doubt };
 }
 
-function belowHome(name: string, home: string | undefined): string {
+/** How facts name an absolute path that is in its shortest form. */
+export function fileName(name: string, home: string | undefined): string {
   if (home === undefined || home === '/') return name;
   if (name === home) return '~';
   return name.startsWith(`${home}/`) ? `~${name.slice(home.length)}` : name;

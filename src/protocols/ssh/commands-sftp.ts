@@ -1,5 +1,6 @@
 /** File operations of SFTP as commands: what they do to which absolute path. Pure. */
 import type { Access, Effect, Facts, ObjectFact } from '#core/facts.ts';
+import { fileName, isSecret } from '#shell/index.ts';
 import { openFlag, sftp, type SftpRequest } from './codec/sftp.ts';
 import { FieldReader } from './codec/fields.ts';
 
@@ -35,16 +36,19 @@ export function verbOf(request: SftpRequest): string {
   return (flags & openFlag.truncate) === 0 ? 'write' : 'truncate';
 }
 
-/** One operation on paths that are absolute and resolved. */
+/** One operation on paths that are absolute and resolved; below `home` they are named `~/…`. */
 export function fileOperation(
   verb: string,
   paths: readonly string[],
+  home?: string,
 ): { readonly text: string; readonly facts: Facts } {
   const { effects, access } = meanings[verb] ?? { effects: ['unknown'], access: [] };
   const kind = effects[0] === 'read' ? 'path' : 'file';
-  const objects = paths.map(
-    (name, index): ObjectFact => ({ kind, name, access: access[index] ?? 'write' }),
-  );
+  const objects = paths.flatMap((path, index): ObjectFact[] => {
+    const object = { name: fileName(path, home), access: access[index] ?? 'write' };
+    const isKept = kind === 'file' && isSecret(object.name);
+    return [{ kind, ...object }, ...(isKept ? [{ kind: 'secret', ...object }] : [])];
+  });
   // Relative paths are here only when the target did not say what they are.
   const isKnown = Object.hasOwn(meanings, verb) && paths.every((path) => path.startsWith('/'));
   const text = ['sftp', verb, ...paths.map((path) => JSON.stringify(path))].join(' ');

@@ -205,7 +205,7 @@ export class SftpFilter {
   async #judge(request: SftpRequest, verb: string, paths: readonly string[]): Promise<boolean> {
     const { host } = this.#parts;
     const { stages } = host;
-    const operation = fileOperation(verb, paths);
+    const operation = fileOperation(verb, paths, host.settings.home);
     const command = makeCommand(stages, { ...operation, state: 'sftp' });
     const answer: AllowedCommand | Refusal = await stages.gate(
       command,

@@ -103,14 +103,14 @@ const operand = fc.constantFrom(
   'x',
 );
 const value = fc.constantFrom('1', '2', 'x', 'data/a', 'new2', 'secret.txt', ',', '0644');
-const scripts = fc.constantFrom(
-  ...["'s/one/1/'", "'1p'", "'w new'", "'{print $1}'", '\'{print > "new"}\'', 'if=list', 'of=new'],
-  ...['-delete', '-print0', "-name '*'", '-exec cat {} +', '-exec rm {} \\;', '-print', '-i', '-f'],
-  ...['cf', 'xf', 'tf', '-cf', '-C', '-s', '-c', '-k', '-d', '-n', 'conv=notrunc', 'count=1', '.'],
-);
+const words =
+  "'s/one/1/' '1p' 'w_new' '{print_$1}' '{print>\"new\"}' if=list of=new -delete -print0 " +
+  "-name_'*' -exec_cat_{}_+ -exec_rm_{}_\\; -print -i -f cf xf tf -cf -C -s -c -k -d -n " +
+  'conv=notrunc count=1 .';
+const scripts = fc.constantFrom(...words.split(' ').map((each) => each.replaceAll('_', ' ')));
 
 function optionOf(grammar: Grammar): fc.Arbitrary<string> {
-  const letters = [...(grammar.flags ?? 'v')].map((letter) => `-${letter}`);
+  const letters = (grammar.flags ?? 'v').split('').map((letter) => `-${letter}`);
   const longs = (grammar.longs ?? 'help').split(' ').map((name) => `--${name}`);
   const taking = [...(grammar.texts ?? '').split(' '), ...Object.keys(grammar.values ?? {})]
     .filter((name) => name !== '')

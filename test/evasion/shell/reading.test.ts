@@ -127,9 +127,25 @@ const command = fc
   .tuple(name, fc.array(word, { maxLength: 3 }), fc.constantFrom('', '', '', ' >/dev/null', ' <a'))
   .map(([first, words, redirection]) => `${[first, ...words].join(' ')}${redirection}`);
 const shape = fc.constantFrom(
-  ...['%1', '%1; %2', '%1 && %2', '%1 || %2', '%1 | %2', '%1\n%2', '%1 & %2', '! %1', '{ %1; }'],
-  ...['(%1)', 'if %1; then %2; fi', 'for v in a logs/*; do %1; done', '%1 # %2', '%1 |& %2'],
-  ...['v=a; %1', 'case a in a) %1;; esac', 'cat <<X\n%1\nX', 'time %1', 'while %1; do break; done'],
+  '%1',
+  '%1; %2',
+  '%1 && %2',
+  '%1 || %2',
+  '%1 | %2',
+  '%1\n%2',
+  '%1 & %2',
+  '! %1',
+  '{ %1; }',
+  '(%1)',
+  'if %1; then %2; fi',
+  'for v in a logs/*; do %1; done',
+  '%1 # %2',
+  '%1 |& %2',
+  'v=a; %1',
+  'case a in a) %1;; esac',
+  'cat <<X\n%1\nX',
+  'time %1',
+  'while %1; do break; done',
 );
 const text = fc
   .tuple(shape, command, command)
