@@ -13,6 +13,7 @@ import type { StartState } from './learned.ts';
 import { type Frame, readFrames } from './offline-frames.ts';
 import { isSeenThrough } from './relay-conversation.ts';
 import { changesReading } from './relay-judge.ts';
+import { withDeclared } from './sql/declared.ts';
 import type {
   SessionChange,
   SqlAnalyser,
@@ -84,7 +85,7 @@ class OfflineConnection {
         this.#portals.delete('');
         return;
       case 'parse':
-        await this.#parse(frame.name, frame.text);
+        await this.#parse(frame);
         return;
       case 'bind': {
         const named = this.#statements.get(frame.statement);
@@ -108,8 +109,13 @@ class OfflineConnection {
     }
   }
 
-  async #parse(name: string, text: string): Promise<void> {
-    const { statements } = await this.#analysed(text);
+  async #parse({ name, text, types }: Extract<Frame, { kind: 'parse' }>): Promise<void> {
+    const { state } = this.#parts;
+    const { statements: found } = await this.#analysed(text);
+    const typed = types.length > 0 && state !== undefined;
+    const statements = typed
+      ? found.map((one) => withDeclared(one, types, state.catalogue))
+      : found;
     for (const { text: own, facts } of statements) this.#tell(own, facts);
     const [statement = nothing] = statements;
     this.#statements.set(name, { text, statement, epoch: this.#epoch, told: true });

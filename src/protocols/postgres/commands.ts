@@ -20,6 +20,8 @@ export interface Prepared extends Described {
   readonly source: string;
   /** Parameter types: as declared, then as the server chose them. */
   types: readonly number[];
+  /** As the client declared them. */
+  readonly declared: readonly number[];
   analysed: Analysed;
   /** Segment in which the client last asked for its columns. */
   describedIn: number;
@@ -91,6 +93,7 @@ export const preparedBySql = (
   text: statement.text,
   source,
   types: [],
+  declared: statement.parameterTypes ?? [],
   // What it was found under is not kept: its first use analyses it again.
   analysed: {
     statements: [statement],

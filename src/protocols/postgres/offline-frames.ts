@@ -6,7 +6,13 @@
 
 export type Frame =
   | { readonly kind: 'query'; readonly text: string }
-  | { readonly kind: 'parse'; readonly name: string; readonly text: string }
+  | {
+      readonly kind: 'parse';
+      readonly name: string;
+      readonly text: string;
+      /** Types of its parameters, as numbers; 0 for what the server finds out. */
+      readonly types: readonly number[];
+    }
   | { readonly kind: 'bind'; readonly portal: string; readonly statement: string }
   | { readonly kind: 'execute'; readonly portal: string }
   | { readonly kind: 'close'; readonly what: 'statement' | 'portal'; readonly name: string }
@@ -88,7 +94,9 @@ const queryOf = (text: unknown): Frame =>
 function parseOf(value: unknown): Frame {
   const text = partOf(value, 'sql');
   if (typeof text !== 'string') return unreadable('a parse without a text');
-  return { kind: 'parse', name: textOf(value, 'name'), text };
+  const types = partOf(value, 'types') ?? [];
+  if (!isNumbers(types)) return unreadable('types that are not numbers');
+  return { kind: 'parse', name: textOf(value, 'name'), text, types };
 }
 
 function closeOf(value: unknown): Frame {
@@ -118,6 +126,9 @@ function repeated(value: unknown): Frame {
   const text = `${textOf(value, 'prefix')}${unit.repeat(times)}${textOf(value, 'suffix')}`;
   return { kind: 'query', text };
 }
+
+const isNumbers = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.every((one) => typeof one === 'number');
 
 const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

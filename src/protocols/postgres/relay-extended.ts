@@ -56,7 +56,7 @@ export class Extended {
     if (parse.name !== '' && statements.size >= limits.preparedMax) {
       return refuse('SP_TOO_MANY', 'too many prepared statements', 'Close some.');
     }
-    return chain(this.#judge.text(parse.text, 'prepare'), (judged) => {
+    return chain(this.#judge.text(parse.text, 'prepare', parse.types), (judged) => {
       if (judged.refused) return judged;
       const { stages } = this.#conversation;
       return permitted(stages, judged.permits, () => this.#sendParse(parse, judged));
@@ -71,6 +71,7 @@ export class Extended {
       text: parse.text,
       source: parse.text,
       types: parse.types,
+      declared: parse.types,
       analysed: judged,
       description: undefined,
       describedIn: -1,
@@ -323,7 +324,8 @@ export class Extended {
     const { analysed } = prepared;
     const isSame = analysed.under === this.#conversation.under();
     if (isSame && this.#judge.isSettled(analysed.statements)) return undefined;
-    return chain(this.#judge.analyse(prepared.text), (analysed) => {
+    const { text, declared } = prepared;
+    return chain(this.#judge.analyse(text, declared), (analysed) => {
       prepared.analysed = analysed;
     });
   }

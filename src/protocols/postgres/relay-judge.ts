@@ -15,6 +15,7 @@ import type { Refusal } from '#core/verdict.ts';
 import { command, nothing, unknownStateText } from './commands.ts';
 import { refuse } from './refusal.ts';
 import { type Conversation, failed, isSeenThrough } from './relay-conversation.ts';
+import { withDeclared } from './sql/declared.ts';
 import type { SqlAnalyser, SqlAnalysis, SqlStatement } from './sql/types.ts';
 
 /** What a text is, under one state of the session and one set of masks. */
@@ -76,9 +77,15 @@ export class Judge {
     this.#cancel = new AbortController();
   }
 
-  /** Judges every statement of a text. */
-  text(text: string, kind: Command['kind']): Soon<Judged> {
-    return closed(() => chain(this.analyse(text), (found) => this.#gateAll({ ...found, kind })));
+  /**
+   * Judges every statement of a text.
+   *
+   * @param types - that the client declares for its parameters.
+   */
+  text(text: string, kind: Command['kind'], types: readonly number[] = []): Soon<Judged> {
+    return closed(() =>
+      chain(this.analyse(text, types), (found) => this.#gateAll({ ...found, kind })),
+    );
   }
 
   /** Judges the execution of a statement whose analysis is known, with the values bound to it. */
@@ -108,8 +115,20 @@ export class Judge {
     return closed(() => this.#gateAll({ ...found, kind: 'execute' }));
   }
 
-  /** The statements of a text as the server would read it now. */
-  analyse(text: string): Soon<Analysed> {
+  /** The statements of a text as the server would read it now, with those types. */
+  analyse(text: string, types: readonly number[]): Soon<Analysed> {
+    return chain(this.#analyse(text), (found) => this.#declared(found, types));
+  }
+
+  #declared(found: Analysed, types: readonly number[]): Analysed {
+    const { state } = this.#parts.conversation;
+    if (types.length === 0 || state === undefined) return found;
+    const { catalogue } = state;
+    const statements = found.statements.map((one) => withDeclared(one, types, catalogue));
+    return { ...found, statements };
+  }
+
+  #analyse(text: string): Soon<Analysed> {
     const { conversation, analyser } = this.#parts;
     const { state } = conversation;
     if (state === undefined || this.#isDue) {
@@ -183,8 +202,10 @@ export class Judge {
       return true;
     }
     const stale = [...conversation.stale];
-    for (const prepared of stale)
-      prepared.analysed = await this.#analyseSlowly(prepared.text, undefined);
+    for (const prepared of stale) {
+      const analysed = await this.#analyseSlowly(prepared.text, undefined);
+      prepared.analysed = this.#declared(analysed, prepared.declared);
+    }
     return stale.length > 0;
   }
 

@@ -24,7 +24,8 @@ export type Frame =
       readonly parse: {
         readonly name?: string | undefined;
         readonly sql: string;
-        readonly types?: readonly number[] | undefined;
+        /** Numbers, or names of types whose numbers the database gives. */
+        readonly types?: readonly (number | string)[] | undefined;
       };
     }
   | {
@@ -138,7 +139,7 @@ const frame: z.ZodType<Frame> = z.union([
     parse: z.strictObject({
       name: z.string().optional(),
       sql: z.string(),
-      types: z.array(z.int()).optional(),
+      types: z.array(z.union([z.int(), z.string()])).optional(),
     }),
   }),
   z.strictObject({

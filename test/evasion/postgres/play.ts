@@ -64,6 +64,22 @@ export async function play(one: Case, scratch: Scratch, door: Door): Promise<Pla
   return { received, turnedAway, closed: client.closed, refusals, unchanged, ...proof };
 }
 
+/** The numbers of types that are named. */
+async function typeNumbers(
+  frames: readonly Frame[],
+  scratch: Scratch,
+  database: string,
+): Promise<ReadonlyMap<number | string, number>> {
+  const found = new Map<number | string, number>();
+  for (const type of frames.flatMap((frame) =>
+    'parse' in frame ? (frame.parse.types ?? []) : [],
+  )) {
+    if (typeof type === 'number' || found.has(type)) continue;
+    found.set(type, Number(await scratch.value(`select '${type}'::regtype::oid`, database)));
+  }
+  return found;
+}
+
 function login(
   door: Door,
   database: string,
@@ -85,7 +101,12 @@ export async function filledIn(one: Case, scratch: Scratch): Promise<readonly Fr
     one.fn_oid === undefined
       ? undefined
       : await scratch.value(`select '${one.fn_oid}'::regprocedure::oid`, database);
+  const numbers = await typeNumbers(frames, scratch, database);
   return frames.map((frame) => {
+    if ('parse' in frame && frame.parse.types !== undefined) {
+      const types = frame.parse.types.map((type) => numbers.get(type) ?? type);
+      return { parse: { ...frame.parse, types } };
+    }
     if ('function_call' in frame && oid !== undefined) {
       return { function_call: { ...frame.function_call, oid: oid ?? 0 } };
     }

@@ -53,7 +53,7 @@ export function encode(frame: Frame): Buffer {
   }
   if ('parse' in frame) {
     const { name = '', sql, types = [] } = frame.parse;
-    return message('P', text(name), text(sql), list(types, int32));
+    return message('P', text(name), text(sql), list(types.map(Number), int32));
   }
   if ('bind' in frame) {
     const { portal = '', statement = '', params = [] } = frame.bind;

@@ -10,6 +10,8 @@ const bounded: readonly (readonly [sql: string, rows: number])[] = [
   ['DELETE FROM notes WHERE id = 1', 1],
   ['DELETE FROM notes WHERE 1 = id', 1],
   ['DELETE FROM notes WHERE id = $1', 1],
+  ['PREPARE p (int) AS DELETE FROM notes WHERE id = $1', 1],
+  ['PREPARE p AS DELETE FROM notes WHERE id = $1', 1],
   ["DELETE FROM notes WHERE id = '1'", 1],
   ["DELETE FROM notes WHERE id = '1'::int AND body LIKE '%'", 1],
   ['DELETE FROM notes AS n WHERE n.id = 1', 1],
@@ -92,6 +94,7 @@ const unbounded: readonly string[] = [
   'DELETE FROM deferred WHERE id = 1',
   'DELETE FROM doubled WHERE id = 1',
   "DELETE FROM folding WHERE word = 'a'",
+  'PREPARE p (float8) AS DELETE FROM notes WHERE id = $1',
 ];
 
 describe('rows that a write can change', () => {

@@ -350,8 +350,12 @@ function plainNames(node: ColumnRef): readonly string[] {
 /** The type of a value that is the same for every row; undefined for any other expression. */
 function fixedType(place: Place, node: Node): Oid | undefined {
   const { walk } = place;
-  // A parameter takes the type of what it is compared with, as an untyped literal does.
-  if ('ParamRef' in node) return unknownType;
+  if ('ParamRef' in node) {
+    const given = place.scope.args?.values[(node.ParamRef.number ?? 0) - 1];
+    // Without a type it takes that of what it is compared with, as an untyped literal does.
+    if (given === undefined) return unknownType;
+    return given.type === 0 ? undefined : given.type;
+  }
   if ('A_Const' in node) return walk.entries.expression(walk, node, emptyScope).type;
   if ('TypeCast' in node && node.TypeCast.arg !== undefined) {
     const { arg, typeName } = node.TypeCast;

@@ -60,6 +60,8 @@ export interface SqlStatement {
   readonly changes: readonly SessionChange[];
   /** For COPY … TO STDOUT: how the rows are written. */
   readonly copy: CopyFormat | undefined;
+  /** Types of its parameters: as declared, `unknown` where not. Undefined when nothing is known. */
+  readonly parameterTypes?: readonly number[];
   /** The search path that its names were found by: a cursor keeps to it while it is open. */
   readonly searchPath?: readonly string[];
   /** Whether errors and notices of it may carry masked values, so that their text must go. */

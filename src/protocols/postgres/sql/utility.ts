@@ -14,13 +14,15 @@ import type {
   TransactionStmt,
   VariableSetStmt,
 } from 'libpg-query';
+import { castTo } from './calls.ts';
 import { anyColumn } from './collector.ts';
 import { isOn } from './copy-statement.ts';
 import { newRelationName } from './object-names.ts';
 import { typeNamed } from './resolve-types.ts';
 import { emptyScope, type Scope } from './scope.ts';
 import { settingChange } from './settings.ts';
-import { textType } from './type-oids.ts';
+import { checkType } from './type-check.ts';
+import { textType, unknownType } from './type-oids.ts';
 import { traitsOf } from './traits.ts';
 import { literalText, sameTree } from './tree.ts';
 import type { SessionChange, SqlStatement } from './types.ts';
@@ -86,12 +88,18 @@ const explainOptions: ReadonlySet<string> = new Set([
 export function prepare(walk: Walk, node: PrepareStmt): Outcome {
   const values = (node.argtypes ?? []).map((type): Value => {
     const info = 'TypeName' in type ? typeNamed(walk, type.TypeName) : undefined;
-    return info === undefined ? cleanAny : clean(info.oid);
+    if (info === undefined) {
+      walk.facts.partial('a type of a parameter is not known');
+      return cleanAny;
+    }
+    checkType(walk, info.oid);
+    return clean(info.oid);
   });
   const args = { functionName: '', names: [], values };
   const statement = hold(walk, node.query, 'AS', { ...emptyScope, args });
   if (statement === undefined) return notKnown;
-  walk.facts.changes.push({ kind: 'prepare', name: node.name ?? '', statement });
+  const typed = { ...statement, parameterTypes: values.map(({ type }) => type) };
+  walk.facts.changes.push({ kind: 'prepare', name: node.name ?? '', statement: typed });
   return noRows;
 }
 
@@ -152,11 +160,15 @@ export function execute(walk: Walk, node: ExecuteStmt): Outcome {
   const values = (node.params ?? []).map((one) => walk.entries.expression(walk, one, emptyScope));
   const prepared = env.state.prepared(node.name ?? '');
   if (prepared === undefined) return unseen(walk, `prepared statement ${node.name ?? ''}`);
-  const args = {
-    functionName: '',
-    names: [],
-    values: values.map((value) => ({ ...value, type: 0 })),
-  };
+  const types = prepared.parameterTypes;
+  for (const type of types ?? []) checkType(walk, type);
+  const given = values.map((value, at): Value => {
+    const type = types === undefined ? 0 : (types[at] ?? unknownType);
+    // As a write to a column of that type converts it.
+    if (type !== 0 && type !== unknownType) return { ...castTo(walk, value, type), type };
+    return { ...value, type };
+  });
+  const args = { functionName: '', names: [], values: given };
   return again(walk, prepared, { ...emptyScope, args });
 }
 
