@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { TellReading } from '#core/ports/recording-archive.ts';
 import { DirectoryArchive } from '#recording/archive.ts';
-import { postgresRenderer } from '#recording/renderers/postgres.ts';
+import { renderers } from '#recording/renderers/renderers.ts';
 import type { GatewayConfig } from './gateway.ts';
 
 /** The recordings of an installation, for the API and the command line. */
@@ -13,6 +13,6 @@ export function openArchive(
     directory: resolve(directory, config.recordings.directory),
     keysDirectory: resolve(directory, config.recordings.keys),
     tell,
-    renderers: { postgres: postgresRenderer },
+    renderers,
   });
 }

@@ -94,6 +94,8 @@ export class Recorder implements TapeHost {
   /** A write failed: recovery must come before the next session. */
   #broken = true;
   #checking: Promise<void> | undefined;
+  /** Entries of the index that are under way. */
+  readonly #indexing = new Set<Promise<void>>();
   #closed = false;
 
   private constructor(options: RecorderOptions, unlock: () => void) {
@@ -191,6 +193,8 @@ export class Recorder implements TapeHost {
     const end = { reason: 'drained', code: 'SP_DRAINING', detail } as const;
     await Promise.allSettled([...this.#tapes.values()].map((tape) => tape.seal(end)));
     await this.#thread?.stop();
+    // Their store outlives the recorder, but not by long.
+    await Promise.all(this.#indexing);
     this.journal.close();
     this.#unlock();
   }
@@ -428,10 +432,14 @@ export class Recorder implements TapeHost {
     const who = { identity: identity.id, owner: identity.owner, target: target.name };
     const entry = { session, ...who, account, protocol, startedAt, ...now };
     // The recordings are the truth and the index can be rebuilt: a session does not wait for it.
-    this.#options.index?.put(entry).catch((thrown: unknown) => {
+    const { index } = this.#options;
+    if (index === undefined) return;
+    const indexed = index.put(entry).catch((thrown: unknown) => {
       const { code } = toGatewayError(thrown);
       this.#tell('alarm.raised', tape, { alarm: 'recording-index', code });
     });
+    this.#indexing.add(indexed);
+    void indexed.finally(() => this.#indexing.delete(indexed));
   }
 
   #tellRecovered(recording: RecoveredRecording): void {

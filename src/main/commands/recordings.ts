@@ -7,7 +7,7 @@ import type { RecordingsCommandContext } from '#cli/recordings.ts';
 import { systemClock } from '#core/clock.ts';
 import type { TellReading } from '#core/ports/recording-archive.ts';
 import { DirectoryArchive } from '#recording/archive.ts';
-import { postgresRenderer } from '#recording/renderers/postgres.ts';
+import { renderers } from '#recording/renderers/renderers.ts';
 import { loadGatewayConfig } from '../load.ts';
 import { type CliWorld, repeated } from './world.ts';
 
@@ -57,7 +57,7 @@ function contextOf(world: CliWorld, flags: Flags, recording?: string): Recording
       directory,
       keysDirectory: keys,
       tell: tellIn(directory),
-      renderers: { postgres: postgresRenderer },
+      renderers,
     }),
     output: {
       ...world.output,

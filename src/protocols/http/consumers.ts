@@ -127,12 +127,7 @@ export class WholeBody implements Consumer {
 
 /** Whatever comes first: tells TLS from plain text. */
 export class FirstBytes implements Consumer {
-  readonly #spend: (count: number) => void;
   bytes: Uint8Array = nothing;
-
-  constructor(spend: (count: number) => void) {
-    this.#spend = spend;
-  }
 
   get isDone(): boolean {
     return this.bytes.length > 0;
@@ -140,7 +135,6 @@ export class FirstBytes implements Consumer {
 
   take(bytes: Uint8Array, start: number): number {
     this.bytes = bytes.slice(start);
-    this.#spend(this.bytes.length);
     return bytes.length;
   }
 }

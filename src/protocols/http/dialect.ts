@@ -6,7 +6,8 @@
 import type { SessionContext } from '#core/command.ts';
 import type { Facts } from '#core/facts.ts';
 import type { MaskSet } from '#core/masking.ts';
-import type { AnalysisPlace } from '#core/protocol.ts';
+import type { AllowedCommand } from '#core/permit.ts';
+import type { AnalysisPlace, Stages } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
 import type { Refusal } from '#core/verdict.ts';
 import type { Field } from './codec/fields.ts';
@@ -41,9 +42,36 @@ export interface Answered {
   readonly settings: HttpSettings;
 }
 
+/** A connection that has changed its protocol. */
+export interface Upgraded {
+  readonly request: HttpRequest;
+  readonly analysis: RequestAnalysis;
+  /** What allowed it. */
+  readonly permit: AllowedCommand;
+  readonly settings: HttpSettings;
+  /** What judges and records, for what is a command of its own inside. */
+  readonly stages: Stages;
+  /** The masks in force now. */
+  readonly masks: () => MaskSet;
+}
+
+/** Where its bytes go. A view may be passed on: it is not read again before it is written. */
+export interface TunnelEnds {
+  toClient(bytes: Uint8Array): void;
+  toTarget(bytes: Uint8Array): void;
+}
+
+/** What becomes of its bytes. Views are valid during the call; a GatewayError ends it. */
+export interface Tunnel {
+  fromClient(bytes: Uint8Array): void;
+  fromTarget(bytes: Uint8Array): void;
+}
+
 export interface Dialect {
   /** The settings of a target that every protocol over HTTP has. */
   settings(target: Target): HttpSettings;
+  /** Protocols that a connection may change to, in lower case. */
+  readonly upgrades: readonly string[];
   /** The facts of a request. Never throws; what it does not understand it says. */
   analyse(request: HttpRequest, place: AnalysisPlace, masks: MaskSet): RequestAnalysis;
   /** Why a request is refused whatever the policy says; undefined when it is not. */
@@ -60,4 +88,6 @@ export interface Dialect {
    * @throws GatewayError `SP_MASK_UNSOUND` when it cannot be.
    */
   masker(answered: Answered): BodyMasker | undefined;
+  /** What becomes of the bytes of a connection that has changed its protocol. */
+  tunnel(upgraded: Upgraded, ends: TunnelEnds): Tunnel;
 }

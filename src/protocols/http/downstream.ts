@@ -69,13 +69,27 @@ export class Downstream {
     try {
       if (await this.#secure()) while (!this.#isEnding && (await this.#next()));
     } catch (thrown) {
-      this.#turnAway(toGatewayError(thrown), 'GET');
+      this.#failed(toGatewayError(thrown));
     }
     this.#signal.removeEventListener('abort', drain);
     const { wire, services } = this.#parts;
     wire.end();
     services.clock.after(LINGER_MS, () => wire.destroy());
-    await this.#current?.session.close(this.#end);
+    try {
+      await this.#current?.session.close(this.#end);
+    } catch (thrown) {
+      this.#parts.door.failed(toGatewayError(thrown).code, 'a session did not end cleanly');
+    }
+  }
+
+  /** What came is no request, or nothing can be recorded any more. */
+  #failed(error: GatewayError): void {
+    try {
+      this.#turnAway(error, 'GET');
+    } catch (thrown) {
+      this.#parts.door.failed(toGatewayError(thrown).code, 'an answer that cannot be recorded');
+      this.#parts.wire.destroy();
+    }
   }
 
   #attach(): Input {
@@ -95,7 +109,7 @@ export class Downstream {
   /** TLS where the first byte says so. Answers whether there is somebody to serve. */
   async #secure(): Promise<boolean> {
     const { wire, door } = this.#parts;
-    const first = new FirstBytes((count) => door.spend(count));
+    const first = new FirstBytes();
     this.#isIdle = true;
     if (!(await this.#input.consume(first))) return false;
     this.#isIdle = false;
@@ -105,6 +119,7 @@ export class Downstream {
         door.failed('SP_PROTOCOL', 'TLS is not configured here');
         return false;
       }
+      door.spend(first.bytes.length);
       wire.pause();
       await wire.upgradeServer(tls, this.#signal, first.bytes);
       this.#input = this.#attach();
@@ -203,6 +218,7 @@ export class Downstream {
   /** A request with its body, as far as that is read before it is judged. */
   async #asked(head: RequestHead, place: Place, session: HttpSession): Promise<Asked> {
     const { settings, upstream, admission } = session;
+    const { dialect } = this.#parts;
     const framing = requestFraming(head);
     const expected = valueOf(head.fields, 'expect')?.toLowerCase();
     if (expected === '100-continue' && framing.kind !== 'none') {
@@ -213,9 +229,10 @@ export class Downstream {
     const isMasked = !admission.stages.masks.empty;
     const { secretField } = upstream;
     const fields = forwardedFields(head, { isMasked, isDecoded, secretField });
-    const forwarded = isMasked ? this.#parts.dialect.maskedFields(fields, place.path) : fields;
+    const forwarded = isMasked ? dialect.maskedFields(fields, place.path) : fields;
     const connection = membersOf(head.fields, 'connection');
-    const upgrade = connection.includes('upgrade') ? valueOf(head.fields, 'upgrade') : undefined;
+    const named = connection.includes('upgrade') ? valueOf(head.fields, 'upgrade') : undefined;
+    const upgrade = dialect.upgrades.find((protocol) => protocol === named?.toLowerCase());
     return {
       request: {
         method: head.method,
@@ -226,7 +243,7 @@ export class Downstream {
         host: upstream.host,
         clientHost: head.host,
         body,
-        upgrade: upgrade?.toLowerCase() === 'websocket' ? 'websocket' : undefined,
+        upgrade: framing.kind === 'none' && head.version === 1 ? upgrade : undefined,
       },
       prefix: place.prefix,
       isModern: head.version === 1,

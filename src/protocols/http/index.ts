@@ -1,4 +1,4 @@
-/** HTTP: version 1.1, towards clients and towards targets. The rest of the folder is behind this. */
+/** HTTP/1.1, towards clients and towards targets. The rest of the folder is behind this. */
 import type { Capabilities, Protocol } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
 import { analyseRequest } from './commands.ts';
@@ -7,6 +7,7 @@ import type { Dialect } from './dialect.ts';
 import { encodeRefusal } from './refusal.ts';
 import { bodyMasker } from './results-body.ts';
 import { httpRuntime } from './runtime.ts';
+import { webSocketTunnel } from './websocket.ts';
 
 const capabilities: Capabilities = {
   approval: 'hold',
@@ -34,8 +35,10 @@ const plain: Dialect = {
   fault: () => undefined,
   refusal: encodeRefusal,
   maskedFields: (fields) => fields,
+  upgrades: ['websocket'],
   upstreamFields: () => [],
   masker: bodyMasker,
+  tunnel: webSocketTunnel,
 };
 
 /** HTTP, as the registry knows it. */

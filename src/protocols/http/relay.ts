@@ -8,22 +8,25 @@
 import type { BoundValue, Command } from '#core/command.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
 import { httpLimits } from '#core/limits.ts';
+import type { MaskSet } from '#core/masking.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { Answer } from './answer.ts';
-import type { BodyReader } from './codec/body-reader.ts';
-import { BodyReader as Reader } from './codec/body-reader.ts';
+import { BodyReader } from './codec/body-reader.ts';
 import { encodeChunk, lastChunk } from './codec/chunked.ts';
 import { membersOf, valueOf } from './codec/fields.ts';
 import { type Framing, responseFraming } from './codec/framing.ts';
 import { readResponseHead, type ResponseHead } from './codec/head.ts';
+import { encodeHead, statusLine } from './codec/write.ts';
 import { BodyConsumer, HeadConsumer } from './consumers.ts';
 import type { Dialect, RequestAnalysis } from './dialect.ts';
+import type { Consumer } from './input.ts';
 import type { HttpRequest } from './request.ts';
 import { bodyText, requestText } from './request.ts';
 import { refusalOf, refuse } from './refusal.ts';
 import { answerFields } from './results.ts';
 import type { HttpSession } from './session.ts';
+import { runTunnel } from './tunnel.ts';
 import type { Connection } from './upstream.ts';
 
 const INTERIM_MAX = 16;
@@ -45,8 +48,8 @@ export interface Asked {
 export interface Client {
   /** Aborted when the client has gone. */
   readonly gone: AbortSignal;
-  /** Hands the rest of a body on. Resolves to false when the client went first. */
-  readonly body: (consumer: BodyConsumer) => Promise<boolean>;
+  /** Hands what follows on. Resolves to false when the client went first. */
+  readonly body: (consumer: Consumer) => Promise<boolean>;
   /** The client's body waits, and goes on. */
   readonly flow: { pause(): void; resume(): void };
 }
@@ -147,7 +150,9 @@ export class Relay {
       );
     }
     const answered = await this.#receive(connection);
-    const mayReuse = await this.#pass(connection, { asked, analysis, head: answered });
+    const passing = { asked, analysis, permit, head: answered };
+    if (answered.status === 101) return await this.#upgrade(connection, passing);
+    const mayReuse = await this.#pass(connection, passing);
     // A target that answers before it has the body leaves both connections out of step.
     if (mayReuse && isSent) upstream.keep();
     else upstream.drop();
@@ -182,10 +187,9 @@ export class Relay {
   }
 
   /** Passes an answer on; answers whether the target's connection can be used again. */
-  async #pass({ input }: Connection, { asked, analysis, head }: Passing): Promise<boolean> {
+  async #pass({ input }: Connection, { asked, analysis, permit, head }: Passing): Promise<boolean> {
     const { admission, outlet, settings, upstream } = this.#session;
-    if (head.status === 101) throw broken('an upgrade that nobody asked for');
-    const { masks } = admission.stages;
+    const masks = masksOf(admission.stages.masks, permit);
     const framing = await fromTarget(framingOf(head, asked.request.method));
     const { request } = asked;
     const masker =
@@ -207,7 +211,7 @@ export class Relay {
     this.#answer = answer;
     answer.begin();
     const consumer = new BodyConsumer(
-      new Reader(framing),
+      new BodyReader(framing),
       (bytes, start, end) => answer.take(bytes, start, end),
       () => answer.flush(),
     );
@@ -216,6 +220,34 @@ export class Relay {
     answer.end();
     const isClosing = membersOf(head.fields, 'connection').includes('close');
     return isWhole && head.version === 1 && !isClosing && input.heldBytes === 0;
+  }
+
+  /** The connection changes its protocol, and ends with it. */
+  async #upgrade(
+    connection: Connection,
+    { asked, analysis, permit, head }: Passing,
+  ): Promise<boolean> {
+    const { admission, outlet, settings, upstream } = this.#session;
+    const { request, prefix } = asked;
+    const { stages } = admission;
+    const protocol = valueOf(head.fields, 'upgrade')?.toLowerCase();
+    if (request.upgrade === undefined || protocol !== request.upgrade) {
+      throw broken('an upgrade that nobody asked for');
+    }
+    const masks = (): MaskSet => masksOf(stages.masks, permit);
+    const fields = [
+      { name: 'connection', value: 'upgrade' },
+      { name: 'upgrade', value: request.upgrade },
+      ...answerFields(head, masks(), { prefix, host: upstream.host }),
+    ];
+    outlet.put(encodeHead(statusLine(101, 'Switching Protocols'), fields));
+    outlet.flush();
+    const upgraded = { request, analysis, permit, settings, stages, masks };
+    const place = { client: this.#client, connection, outlet, tape: stages.tape };
+    const failure = await runTunnel(place, (ends) => this.#dialect.tunnel(upgraded, ends));
+    upstream.drop();
+    if (failure !== undefined) this.#session.cut(failure);
+    return false;
   }
 
   #refuse(refusal: Refusal, asked: Asked): boolean {
@@ -243,8 +275,13 @@ export class Relay {
 interface Passing {
   readonly asked: Asked;
   readonly analysis: RequestAnalysis;
+  readonly permit: AllowedCommand;
   readonly head: ResponseHead;
 }
+
+/** Without what an approval lifted for this one request. */
+const masksOf = (masks: MaskSet, { liftedMasks }: AllowedCommand): MaskSet =>
+  liftedMasks.length === 0 ? masks : masks.without(liftedMasks);
 
 /** A body that no text shows whole, so that approvals and recordings have it all the same. */
 function bodyValues({ body }: HttpRequest): readonly BoundValue[] {

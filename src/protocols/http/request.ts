@@ -41,6 +41,8 @@ const dropped: ReadonlySet<string> = new Set([
   'content-length',
   'expect',
   'http2-settings',
+  // Frames of WebSocket without extensions are what they seem.
+  'sec-websocket-extensions',
   // Who the client is, or was, according to the client.
   'forwarded',
   'via',

@@ -43,7 +43,7 @@ function maskerOf(type: MediaType, { analysis, masks, settings }: Answered): Bod
     case 'form':
       return new PairMasker(fields('form'));
     case 'events':
-      return new EventMasker(fields('json'));
+      return new EventMasker(fields('json'), settings.textUnderMasks === 'content');
     case 'graphql':
     case 'text':
       if (masks.columns.length > 0 && settings.textUnderMasks === 'refuse') {

@@ -8,19 +8,21 @@ import { GatewayError } from '#core/errors.ts';
 import { httpLimits } from '#core/limits.ts';
 import type { BodyMasker } from './dialect.ts';
 import type { FieldMasks } from './results-fields.ts';
-import { JsonMasker } from './results-json.ts';
+import { maskText } from './results-text.ts';
 
 const unsound = (detail: string): GatewayError => new GatewayError('SP_MASK_UNSOUND', { detail });
 const encoder = new TextEncoder();
-const decoder = new TextDecoder();
 
 export class EventMasker implements BodyMasker {
   readonly #fields: FieldMasks;
+  readonly #mayBePlain: boolean;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true });
   #rest: string = '';
 
-  constructor(fields: FieldMasks) {
+  /** @param mayBePlain - whether data without fields passes while fields are masked. */
+  constructor(fields: FieldMasks, mayBePlain: boolean) {
     this.#fields = fields;
+    this.#mayBePlain = mayBePlain;
   }
 
   push(bytes: Uint8Array, start: number, end: number): Uint8Array {
@@ -64,24 +66,9 @@ export class EventMasker implements BodyMasker {
       else if (line !== 'data') lines.push(this.#fields.contentText('', line) ?? line);
     }
     if (data.length > 0) {
-      for (const line of this.#data(data.join('\n')).split('\n')) lines.push(`data: ${line}`);
+      const clean = maskText(this.#fields, data.join('\n'), this.#mayBePlain);
+      for (const line of clean.split('\n')) lines.push(`data: ${line}`);
     }
     return lines.join('\n');
   }
-
-  #data(text: string): string {
-    const first = text.trimStart()[0];
-    if (first === '{' || first === '[' || first === '"') {
-      const masker = new JsonMasker(this.#fields);
-      const bytes = encoder.encode(text);
-      return decoder.decode(Buffer.concat([masker.push(bytes, 0, bytes.length), masker.end()]));
-    }
-    if (this.#fields.hasNames && text.trim() !== '' && text !== '[DONE]' && !isWord(text)) {
-      throw unsound('events without fields');
-    }
-    return this.#fields.contentText('', text) ?? text;
-  }
 }
-
-/** Words such as `ping` that say nothing of anybody. */
-const isWord = (text: string): boolean => /^[A-Za-z]{1,20}$/.test(text.trim());

@@ -73,6 +73,10 @@ const dialect: Dialect = {
   maskedFields: acceptedFields,
   upstreamFields: impersonation,
   masker: (answered) => answerMasker(answered),
+  upgrades: [],
+  tunnel: () => {
+    throw new GatewayError('SP_UNSUPPORTED', { detail: 'an upgrade' });
+  },
 };
 
 /** Kubernetes, as the registry knows it. */

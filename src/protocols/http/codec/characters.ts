@@ -1,4 +1,4 @@
-/** Which characters may stand where in a head (RFC 9110 section 5.6, RFC 3986). Tables, not patterns. */
+/** Which characters may stand where in a head (RFC 9110 section 5.6, RFC 3986). */
 
 const table = (characters: string): Uint8Array => {
   const set = new Uint8Array(128);
