@@ -5,6 +5,7 @@
  */
 import type { MaskSet } from '#core/masking.ts';
 import type { Refusal } from '#core/verdict.ts';
+import type { Catalogue } from './sql/catalogue.ts';
 import type { SqlStatement } from './sql/types.ts';
 import type { Meter } from './relay-meter.ts';
 import type { ResultFormats } from './codec/read.ts';
@@ -17,10 +18,13 @@ export interface Described {
   description: Description | undefined;
   /** The plan of its last execution, and all that it was made from. */
   planned?: Planned | undefined;
+  /** Its last RowDescription as the server sent it: drivers ask for the same one each time. */
+  seen?: { readonly bytes: Uint8Array; readonly description: Description } | undefined;
 }
 
 export interface Planned {
   readonly plan: RowPlan;
+  readonly catalogue: Catalogue;
   readonly statement: SqlStatement;
   readonly formats: ResultFormats | undefined;
   readonly description: Description;

@@ -7,6 +7,7 @@
 import { GatewayError } from '#core/errors.ts';
 import type { MaskSet } from '#core/masking.ts';
 import { headerBytes, int16, malformed } from './codec/frames.ts';
+import type { ResultFormats } from './codec/read.ts';
 import { CopyOut } from './copy.ts';
 import type { Conversation } from './relay-conversation.ts';
 import { descriptionOf, type Expected, type Running } from './relay-expected.ts';
@@ -204,16 +205,18 @@ export class Rows {
     if (description === undefined) {
       throw new GatewayError('SP_MASK_UNSOUND', { detail: 'rows without a description' });
     }
+    const parts = this.#planParts(running, masks);
     const { prepared, formats, statement, lifted } = running;
-    const known = prepared?.planned;
+    const { catalogue } = parts;
     const isUsual = running.masks === masks && lifted.length === 0 && !running.isDoubtful;
-    const isSame = known?.plan.masks === masks && isUsual;
-    if (isSame && known.statement === statement && known.formats === formats) {
-      if (known.description === description) return known.plan;
+    const known = isUsual ? prepared?.planned : undefined;
+    const isOfNow = known?.plan.masks === masks && known.catalogue === catalogue;
+    if (isOfNow && known.statement === statement && known.description === description) {
+      if (sameFormats(known.formats, formats)) return known.plan;
     }
-    const plan = planRows(this.#planParts(running, masks), description, formats);
+    const plan = planRows(parts, description, formats);
     if (prepared !== undefined && isUsual) {
-      prepared.planned = { plan, statement, formats, description };
+      prepared.planned = { plan, catalogue, statement, formats, description };
     }
     return plan;
   }
@@ -244,6 +247,13 @@ export class Rows {
     this.#copy = undefined;
   }
 }
+
+/** Each Bind has its own, and they are mostly the same. */
+const sameFormats = (left: ResultFormats | undefined, right: ResultFormats | undefined): boolean =>
+  left === right ||
+  (left !== undefined &&
+    left.length === right?.length &&
+    left.every((format, index) => format === right[index]));
 
 const canReturnRows = (entry: Expected): boolean =>
   (entry.kind === 'query' || entry.kind === 'execute') && entry.refusal === undefined;

@@ -7,7 +7,7 @@
  */
 import { GatewayError } from '#core/errors.ts';
 import type { Refusal } from '#core/verdict.ts';
-import { frameBytes, headerBytes, malformed, rowOf } from './codec/frames.ts';
+import { copyOf, frameBytes, headerBytes, malformed, rowOf } from './codec/frames.ts';
 import { backend, backendTable } from './codec/messages.ts';
 import {
   type NoticeField,
@@ -19,11 +19,11 @@ import {
 } from './codec/read.ts';
 import { encodeRefusal, unparsableState } from './refusal.ts';
 import type { Conversation } from './relay-conversation.ts';
-import type { Expected } from './relay-expected.ts';
+import type { Described, Expected } from './relay-expected.ts';
 import type { LaneReader } from './relay-lane.ts';
 import type { Outlet } from './relay-outlet.ts';
 import { outOfStep, Rows } from './relay-rows.ts';
-import { labelsMayLeak } from './results.ts';
+import { type Description, labelsMayLeak } from './results.ts';
 import {
   isEnumerated,
   labelsWithheld,
@@ -38,6 +38,9 @@ export interface ServerSideParts {
   /** ParameterStatus of the server, kept current. */
   readonly parameters: Map<string, string>;
 }
+
+/** A longer RowDescription is not kept for the next execution. */
+const SEEN_BYTES_MAX = 4_096;
 
 export class ServerSide implements LaneReader {
   readonly stalled = false;
@@ -213,21 +216,21 @@ export class ServerSide implements LaneReader {
   }
 
   #rowDescription(entry: Expected, bytes: Uint8Array, at: number, end: number): void {
-    const fields = readRowDescription(bytes, at, end);
-    if (fields === undefined) throw malformed('RowDescription');
     const { running } = entry;
+    const description = describedBy(running?.prepared, bytes, at, end);
     if (running !== undefined && !entry.hidden) {
       const { masks } = this.#conversation.stages;
       const isOver = entry.meter?.refusal !== undefined;
-      if (!isOver && labelsMayLeak(running, masks)) this.#replace(at, end, labelsWithheld(fields));
+      if (!isOver && labelsMayLeak(running, masks))
+        this.#replace(at, end, labelsWithheld(description.fields));
     }
     if (entry.kind !== 'query') {
-      entry.described?.({ fields });
+      entry.described?.(description);
       return this.#complete(entry, 'describe', 'RowDescription');
     }
     this.#rows.close();
     if (running === undefined) throw outOfStep('RowDescription');
-    running.description = { fields };
+    running.description = description;
     running.plan = undefined;
   }
 
@@ -372,6 +375,32 @@ function refusalBehind(entry: Expected | undefined, sqlstate: string): Refusal |
     return sqlstate === unparsableState ? entry.refusal : undefined;
   }
   return entry?.meter?.failed(sqlstate);
+}
+
+/** What a RowDescription says; not read again when it is the one that came for the last execution. */
+function describedBy(
+  prepared: Described | undefined,
+  bytes: Uint8Array,
+  at: number,
+  end: number,
+): Description {
+  const seen = prepared?.seen;
+  if (seen !== undefined && isSame(seen.bytes, bytes, at, end)) return seen.description;
+  const fields = readRowDescription(bytes, at, end);
+  if (fields === undefined) throw malformed('RowDescription');
+  const description = { fields };
+  if (prepared !== undefined && end - at <= SEEN_BYTES_MAX) {
+    prepared.seen = { bytes: copyOf(bytes, at, end), description };
+  }
+  return description;
+}
+
+function isSame(known: Uint8Array, bytes: Uint8Array, at: number, end: number): boolean {
+  if (known.length !== end - at) return false;
+  for (let index = 0; index < known.length; index += 1) {
+    if (known[index] !== bytes[at + index]) return false;
+  }
+  return true;
 }
 
 function fieldText(bytes: Uint8Array, fields: readonly NoticeField[], code: string): string {
