@@ -21,6 +21,9 @@ const LONG: u32 = 5;
 const COLONS: u32 = 6;
 const TILDE: u32 = 7;
 
+/** Letters and digits in a row, of which a long token has at least as many. */
+const RUN: u32 = 15;
+
 let out: usize = 0;
 
 // @ts-ignore: decorator
@@ -96,6 +99,16 @@ function isInside(text: usize, start: i32, end: u32, digits: u32): bool {
   );
 }
 
+/** Whether a key, or what may stand between it and its sign, can end with the byte. */
+// @ts-ignore: decorator
+@inline
+function endsKey(byte: u8): bool {
+  return (
+    <u8>((byte | 32) - 97) < 26 || <u8>(byte - 48) < 10 || byte >= 0x80 ||
+    byte == 0x22 || byte == 0x27 || byte == 0x20 || byte == 0x5d || byte == 0x5f
+  );
+}
+
 /** Whether what stands before the sign at `at` ends as a known key does, or it begins a URL. */
 function mayEndKey(at: usize): bool {
   if (load<u16>(at, 1) == 0x2f2f) return true;
@@ -146,7 +159,6 @@ export function find(
   let colonPairBefore: u32 = 0;
   let dashBefore: u32 = 0;
   let dashPairBefore: u32 = 0;
-  let keyBefore: u32 = 0;
   // The open group of digits, and the open token, relative to the text.
   let groupStart: i32 = -1;
   let groupDigits: u32 = 0;
@@ -243,19 +255,22 @@ export function find(
 
     if (bit(wanted, KEY)) {
       // `=` after anything that can end a key, `:` after the same but a digit (that is a time).
-      const quote = equal(a, b, 0x22) | equal(a, b, 0x27);
-      const space = equal(a, b, 0x20);
-      const close = equal(a, b, 0x5d);
-      const ends = letter | high | quote | space | close | equal(a, b, 0x5f);
-      const sign = equal(a, b, 0x3d) | colon;
-      // An equals sign may follow a digit too.
-      const follows = ((ends | (digit & (equal(a, b, 0x3d) >> 1))) << 1) | (keyBefore >> 31);
-      let found = sign & follows;
-      keyBefore = ends | digit;
-      while (found != 0) {
-        const offset = <u32>ctz(found);
-        if (mayEndKey(at + offset)) emit(base + offset, KEY);
-        found &= found - 1;
+      const equals = equal(a, b, 0x3d);
+      const sign = equals | colon;
+      // Most blocks have neither.
+      if (sign != 0) {
+        const quote = equal(a, b, 0x22) | equal(a, b, 0x27);
+        const space = equal(a, b, 0x20);
+        const close = equal(a, b, 0x5d);
+        const ends = letter | high | quote | space | close | equal(a, b, 0x5f);
+        // An equals sign may follow a digit too.
+        const before: u32 = base > 0 && endsKey(load<u8>(at - 1)) ? 1 : 0;
+        let found = sign & (((ends | (digit & (equals >> 1))) << 1) | before);
+        while (found != 0) {
+          const offset = <u32>ctz(found);
+          if (mayEndKey(at + offset)) emit(base + offset, KEY);
+          found &= found - 1;
+        }
       }
     }
 
@@ -272,6 +287,22 @@ export function find(
       const upper = mask2(within(a, 65, 26), within(b, 65, 26));
       let rest = alnum;
       let offset: u32 = 0;
+      if (tokenStart < 0 && longMin >= RUN) {
+        // Most blocks hold no run that is long enough: then only the one that is open at the end
+        // of the block counts.
+        let runs = alnum & (alnum >> 1);
+        runs &= runs >> 2;
+        runs &= runs >> 4;
+        runs &= runs >> (RUN - 8);
+        if (runs == 0) {
+          const open = <u32>clz(~alnum);
+          if (open > 0) {
+            tokenStart = <i32>(base + 32 - open);
+            tokenIsMixed = upper >> (32 - open) != 0;
+          }
+          offset = 32;
+        }
+      }
       while (offset < 32) {
         if (tokenStart < 0) {
           const ahead = rest >> offset;
@@ -294,7 +325,7 @@ export function find(
       }
     }
 
-    if (bit(wanted, DIGITS)) {
+    if (bit(wanted, DIGITS) && (digit | dash) != 0 || groupStart >= 0) {
       // Groups: digits with single separators between them.
       const dot = equal(a, b, 0x2e);
       const joint =
