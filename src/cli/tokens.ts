@@ -2,6 +2,7 @@
  * `sallyport token exchange | revoke | whoami | person`: what a job or a person does with
  * credentials. The token itself is the only thing on standard output, so that it can be piped.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { GatewayError } from '#core/errors.ts';
 import { printableLine } from '#core/printable.ts';
 import type { Secret } from '#core/secret.ts';
@@ -18,6 +19,8 @@ export interface ExchangeOptions {
   readonly subjectToken: Secret;
   /** `[account@]target`; the credential is good for these alone. */
   readonly audience?: readonly string[] | undefined;
+  /** A public key file, `NAME.pub`, to get an SSH certificate for; written to `NAME-cert.pub`. */
+  readonly sshKey?: string | undefined;
   readonly json?: boolean | undefined;
 }
 
@@ -33,7 +36,14 @@ export function exchangeToken(
       subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
     });
     for (const one of options.audience ?? []) form.append('audience', one);
+    const { sshKey } = options;
+    if (sshKey !== undefined) form.append('ssh_public_key', readFileSync(sshKey, 'utf8').trim());
     const answer = await client.post('/v1/token', form);
+    if (sshKey !== undefined) {
+      const path = `${sshKey.replace(/\.pub$/, '')}-cert.pub`;
+      writeFileSync(path, `${textOf(answer, 'ssh_certificate')}\n`);
+      output.error(`the certificate is in ${printableLine(path)}`);
+    }
     const token = textOf(answer, 'access_token');
     if (token === '') throw new GatewayError('SP_PROTOCOL', { detail: 'no token in the answer' });
     output.line(options.json ? JSON.stringify(answer) : token);

@@ -13,6 +13,7 @@ import { GatewayError } from '#core/errors.ts';
 import { loginFailed } from './claims.ts';
 import type { PersonConfig } from './config.ts';
 import { type Credentials, credentialIdOf, tokenHasHash } from './credentials.ts';
+import type { SshCertificates } from './ssh-certificates.ts';
 import type { TokenVerifier, VerifiedToken } from './tokens.ts';
 
 /** How long a person who came with a static credential may stay. */
@@ -33,6 +34,8 @@ export interface AuthenticatorParts {
   readonly spent: SpentTokens;
   readonly people: readonly PersonConfig[];
   readonly clock: Clock;
+  /** What SSH certificates stand for; none is taken when absent. */
+  readonly certificates?: Pick<SshCertificates, 'credentialOf'>;
 }
 
 export class Authenticator {
@@ -86,7 +89,11 @@ export class Authenticator {
 
   /** @see Door.knowsKey */
   knowsKey(key: Uint8Array): boolean {
-    return this.#keys.has(base64(key));
+    return this.#keys.has(base64(key)) || this.#certified(key) !== undefined;
+  }
+
+  #certified(key: Uint8Array): CredentialId | undefined {
+    return this.#parts.certificates?.credentialOf(key);
   }
 
   async #bySecret(secret: Secret, use: 'session' | 'api'): Promise<Authenticated> {
@@ -119,7 +126,12 @@ export class Authenticator {
     }
   }
 
-  #byKey(key: Uint8Array): Authenticated {
+  async #byKey(key: Uint8Array): Promise<Authenticated> {
+    const credential = this.#certified(key);
+    if (credential !== undefined) {
+      const record = await this.#parts.credentials.verified(credential);
+      return { identity: record.identity, scope: record.scope, credential };
+    }
     const person = this.#keys.get(base64(key));
     if (person === undefined) throw loginFailed('no such public key');
     const expiresAt = asEpochMs(this.#parts.clock.now() + PERSON_LIFE_MS);

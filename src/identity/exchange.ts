@@ -3,7 +3,8 @@
  * credential lives minutes, never longer than the token or the grant, and can be narrowed to
  * targets and to one account with `audience` (`orders`, `readonly@orders`) or `resource`
  * (`sallyport://readonly@orders`), and to one purpose of the grants with `scope`
- * (`purpose:billing`). The token is spent by it.
+ * (`purpose:billing`). The token is spent by it. With `ssh_public_key` the answer has a certificate
+ * of that key for the credential as well.
  */
 import type { Clock } from '#core/clock.ts';
 import type { EventLog } from '#core/events.ts';
@@ -17,6 +18,7 @@ import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Identity } from '#core/identity.ts';
 import type { Credentials } from './credentials.ts';
 import type { Grants } from './grants.ts';
+import type { SshCertificates } from './ssh-certificates.ts';
 import type { TokenVerifier, VerifiedToken } from './tokens.ts';
 
 export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
@@ -26,6 +28,7 @@ const subjectTypes: readonly string[] = [
   'urn:ietf:params:oauth:token-type:id_token',
 ];
 const TARGETS_MAX = 50;
+const SSH_KEY_CHARS_MAX = 4_096;
 
 /** Carries a refusal out of the depths of this file. */
 class Refused extends Error {
@@ -46,6 +49,8 @@ export interface ExchangeParts {
   readonly locks: { check(subject: LockSubject): { readonly id: string } | undefined };
   readonly events: EventLog;
   readonly clock: Clock;
+  /** Issues SSH certificates for credentials; none are issued when absent. */
+  readonly certificates?: Pick<SshCertificates, 'issue' | 'isKey'>;
 }
 
 export class TokenExchange {
@@ -73,6 +78,7 @@ export class TokenExchange {
     const token = await this.#verify(subject);
     const { identity } = token;
     const scope = readScope(form);
+    const sshKey = this.#sshKey(form);
     const reach = this.#reach(identity, scope);
     const { spent, credentials, events, clock } = this.#parts;
     if (!(await spent.spend(token.issuer, token.spendKey, token.spentUntil))) {
@@ -104,7 +110,20 @@ export class TokenExchange {
       issuedTokenType: ACCESS_TOKEN,
       tokenType: 'Bearer',
       expiresInSeconds: Math.floor((record.expiresAt - clock.now()) / 1_000),
+      sshCertificate:
+        sshKey === undefined ? undefined : this.#parts.certificates?.issue(sshKey, record),
     };
+  }
+
+  /** The public key to certify, checked before the token is spent for it. */
+  #sshKey(form: URLSearchParams): string | undefined {
+    const [key, ...more] = form.getAll('ssh_public_key');
+    if (key === undefined) return undefined;
+    if (more.length > 0) throw new Refused('invalid_request', 'ssh_public_key is there twice');
+    if (key.length > SSH_KEY_CHARS_MAX || this.#parts.certificates?.isKey(key) !== true) {
+      throw new Refused('invalid_request', 'ssh_public_key is not a public key');
+    }
+    return key;
   }
 
   async #verify(subject: string): Promise<VerifiedToken> {

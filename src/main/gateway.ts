@@ -19,6 +19,7 @@ import type { GrantConfig, IssuerConfig, PersonConfig } from '#identity/config.t
 import { Credentials } from '#identity/credentials.ts';
 import { Grants } from '#identity/grants.ts';
 import { LockSet } from '#identity/locks.ts';
+import { SshCertificates } from '#identity/ssh-certificates.ts';
 import { TokenVerifier } from '#identity/tokens.ts';
 import { chainOf, type OperatorLog } from '#ops/log.ts';
 import { protocols } from '#protocols/index.ts';
@@ -36,7 +37,7 @@ import { openArchive } from './archive.ts';
 import { maskingKey, maskSetFactory } from './masks.ts';
 import { leaveBootstrapToken, startMaintenance } from './maintenance.ts';
 import { compileOptions, LivePolicies, type PolicyFilesOptions, sha256Hex } from './policies.ts';
-import { checkSecrets, ConfiguredSecrets, createUpstream } from './ports.ts';
+import { checkSecrets, ConfiguredSecrets, createUpstream, gatewayKey } from './ports.ts';
 import { remembering } from './seen-identities.ts';
 import { serveApi } from './serve-api.ts';
 import { serveProtocols } from './serve-protocols.ts';
@@ -190,6 +191,7 @@ export interface Services {
   readonly locks: LockSet;
   readonly credentials: Credentials;
   readonly tokens: TokenVerifier;
+  readonly certificates: SshCertificates;
   readonly authenticator: Authenticator;
   readonly policies: LivePolicies;
   readonly approvals: Approvals;
@@ -217,13 +219,14 @@ function checkedTargets(
 /** Who may come in, and what stops them. */
 type IdentityServices = Pick<
   Services,
-  'grants' | 'locks' | 'credentials' | 'tokens' | 'authenticator'
+  'grants' | 'locks' | 'credentials' | 'tokens' | 'certificates' | 'authenticator'
 >;
 
 async function openIdentity(
-  { config }: GatewayConfig,
+  loaded: GatewayConfig,
   { store, events }: Pick<Services, 'store' | 'events'>,
 ): Promise<IdentityServices> {
+  const { config } = loaded;
   const clock = systemClock;
   const random = systemRandom;
   const locks = await LockSet.load({ store: store.locks, events, clock, random });
@@ -232,8 +235,12 @@ async function openIdentity(
   const tokens = new TokenVerifier({ issuers: config.issuers, clock, fetch });
   const { spentTokens: spent } = store;
   const { people } = config;
-  const authenticator = new Authenticator({ tokens, credentials, spent, people, clock });
-  return { grants: new Grants(config.grants), locks, credentials, tokens, authenticator };
+  const key = () => gatewayKey(loaded, 'ssh-user-ca');
+  const certificates = new SshCertificates({ key, clock, random });
+  const parts = { tokens, credentials, spent, people, clock, certificates };
+  const authenticator = new Authenticator(parts);
+  const grants = new Grants(config.grants);
+  return { grants, locks, credentials, tokens, certificates, authenticator };
 }
 
 async function openServices(

@@ -50,6 +50,7 @@ function apiServices(services: Services): ApiServices {
       locks,
       events,
       clock: systemClock,
+      certificates: services.certificates,
     }),
     approvals,
     locks,

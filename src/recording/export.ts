@@ -6,9 +6,11 @@
  *   too, so that running the script cannot do what the gateway prevented.
  * - `raw`: the bytes of both directions: for each piece one byte `<` (from the client) or `>`, the
  *   time in microseconds (8 bytes), the length (4 bytes), both big-endian, and the piece.
+ * - `asciicast`: for players of terminal sessions; see `asciicast.ts`.
  */
 import type { ExportFormat, RecordedCommand } from '#core/ports/recording-archive.ts';
 import type { ReadItem } from './archive.ts';
+import { asciicastExporter } from './asciicast.ts';
 import { type Entry } from './entries.ts';
 import { writeUint53 } from './format.ts';
 import { printableLine } from '#core/printable.ts';
@@ -25,6 +27,7 @@ export const exporters: Readonly<Record<ExportFormat, () => Exporter>> = {
   ndjson: () => (item) => encoder.encode(`${JSON.stringify(jsonOf(item))}\n`),
   sql: () => sqlExporter(),
   raw: () => rawOf,
+  asciicast: asciicastExporter,
 };
 
 function jsonOf(item: ReadItem): object {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { ensurePackages } from '../support/debian.ts';
@@ -13,6 +13,7 @@ import {
   clientEnvironment,
   clientOptions,
   type Finished,
+  makeKey,
   runClient,
   runSsh,
   startSshd,
@@ -186,6 +187,71 @@ describe('ssh', () => {
     env = clientEnvironment(access);
   });
 });
+
+describe('keys', () => {
+  it('lets a job in with a certificate for its token, and Ansible with it', async () => {
+    ensurePackages(['ansible-core']);
+    const key = join(host.directory, 'job');
+    makeKey(key);
+    const form = new URLSearchParams({
+      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+      subject_token: await gateway.job('certified'),
+      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+      ssh_public_key: readFileSync(`${key}.pub`, 'utf8').trim(),
+    });
+    const answer = await fetch(`${gateway.api}/v1/token`, { method: 'POST', body: form });
+    const body: Readonly<Record<string, unknown>> = JSON.parse(await answer.text());
+    writeFileSync(`${key}-cert.pub`, `${String(body['ssh_certificate'])}\n`);
+    const options = [
+      ...clientOptions(access).map((option) =>
+        option === 'IdentityFile=none' ? `IdentityFile=${key}` : option,
+      ),
+      '-o',
+      'BatchMode=yes',
+    ];
+    const direct = ['-p', String(access.port), '-l', access.user, '127.0.0.1', 'echo in'];
+    const done = succeeded(await runClient('ssh', [...options, ...direct], { env: process.env }));
+    assert.equal(done.stdout.toString(), 'in\n');
+    const events = evidenceOf(gateway.home).events();
+    assert.ok(
+      events.some(({ type, actor }) => type === 'session.started' && /certified/.test(actor)),
+    );
+    await ansible(options);
+    // The key alone proves nothing.
+    rmSync(`${key}-cert.pub`);
+    assert.equal(
+      (await runClient('ssh', [...options, ...direct], { env: process.env })).status,
+      255,
+    );
+  });
+});
+
+/** A play that looks around and writes a file; without a terminal, as a workload has none. */
+async function ansible(options: readonly string[]): Promise<void> {
+  const inventory = file('inventory');
+  const variables = [
+    'ansible_host=127.0.0.1',
+    `ansible_port=${access.port}`,
+    `ansible_user=${access.user}`,
+    'ansible_python_interpreter=/usr/bin/python3',
+    'ansible_ssh_use_tty=false',
+  ];
+  writeFileSync(inventory, `web ${variables.join(' ')}\n`);
+  const control = [`ControlPath=${join(host.directory, 'ansible')}`, 'ControlPersist=5s'];
+  const args = [...options, '-o', 'ControlMaster=auto', ...control.flatMap((each) => ['-o', each])];
+  const environment = {
+    ...process.env,
+    ANSIBLE_SSH_ARGS: args.join(' '),
+    ANSIBLE_HOST_KEY_CHECKING: 'False',
+    ANSIBLE_REMOTE_TMP: file('ansible-tmp'),
+  };
+  const run = (module: string, what: string) =>
+    runClient('ansible', ['-i', inventory, 'all', '-m', module, '-a', what], { env: environment });
+  assert.match(succeeded(await run('ping', '')).stdout.toString(), /pong/);
+  writeFileSync(file('source'), 'by ansible\n');
+  succeeded(await run('copy', `src=${file('source')} dest=${file('destination')}`));
+  assert.equal(readFileSync(file('destination'), 'utf8'), 'by ansible\n');
+}
 
 describe('file transfer', () => {
   it('moves files with sftp, and does with them what sftp does', async () => {

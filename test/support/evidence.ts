@@ -8,7 +8,7 @@ import type {
   VerifyReport,
 } from '#core/ports/recording-archive.ts';
 import { DirectoryArchive } from '#recording/archive.ts';
-import { postgresRenderer } from '#recording/renderers/postgres.ts';
+import { renderers } from '#recording/renderers/renderers.ts';
 
 const reading = { reader: 'tests', identities: [] };
 const everything = { identity: undefined, target: undefined, since: undefined, limit: 1e9 };
@@ -41,7 +41,7 @@ export function evidenceOf(home: string): Evidence {
     directory: join(home, 'recordings'),
     keysDirectory: join(home, 'keys'),
     tell: () => Promise.resolve(),
-    renderers: { postgres: postgresRenderer },
+    renderers,
   });
   const summaries = () => archive.list(everything);
   return {

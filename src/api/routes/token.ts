@@ -19,6 +19,10 @@ export const tokenRoutes: readonly Route[] = [
       issued_token_type: z.string(),
       token_type: z.literal('Bearer'),
       expires_in: z.int().describe('seconds'),
+      ssh_certificate: z
+        .string()
+        .optional()
+        .describe('for the public key in `ssh_public_key`, as a line of a -cert.pub file'),
     }),
     async handle({ exchange, eventLog }, { body, address }) {
       const answer = await exchange.exchange(body);
@@ -38,6 +42,7 @@ export const tokenRoutes: readonly Route[] = [
         issued_token_type: answer.issuedTokenType,
         token_type: answer.tokenType,
         expires_in: answer.expiresInSeconds,
+        ssh_certificate: answer.sshCertificate,
       };
     },
   }),

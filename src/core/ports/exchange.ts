@@ -7,6 +7,8 @@ export interface ExchangeAnswer {
   readonly issuedTokenType: string;
   readonly tokenType: 'Bearer';
   readonly expiresInSeconds: number;
+  /** A line for a `-cert.pub` file, where a public key came with the request. */
+  readonly sshCertificate: string | undefined;
 }
 
 /** What the client did wrong: RFC 6749 section 5.2, with RFC 8693 section 2.2.2. */

@@ -157,7 +157,7 @@ export interface ReplayLine {
 }
 
 /** What an export can be. */
-export const exportFormats = ['ndjson', 'sql', 'raw'] as const;
+export const exportFormats = ['ndjson', 'sql', 'raw', 'asciicast'] as const;
 export type ExportFormat = (typeof exportFormats)[number];
 
 /** Who reads, and with what. Every reading is told before the first byte is given. */

@@ -105,18 +105,25 @@ function addLocks(program: Command, world: CliWorld): void {
     });
 }
 
+interface ExchangeFlags extends Json, ApiFlags {
+  readonly subjectTokenFile: string;
+  readonly audience?: readonly string[];
+  readonly sshKey?: string;
+}
+
 function addTokens(program: Command, world: CliWorld): void {
   const noun = program.command('token').description('credentials');
   const context = (flags: ApiFlags) => ({ client: world.client(flags), output: world.output });
   withApi(noun.command('exchange').description('trade an OIDC token for a credential (RFC 8693)'))
     .requiredOption('--subject-token-file <file>', 'the workload’s own token')
     .option('--audience <name...>', '[account@]target; narrows the credential')
+    .option('--ssh-key <file>', 'a public key, NAME.pub; its certificate goes to NAME-cert.pub')
     .option('--json', 'as JSON')
-    .action(async (flags: Json & { subjectTokenFile: string; audience?: string[] }) => {
+    .action(async (flags: ExchangeFlags) => {
       const { exchangeToken } = await import('#cli/tokens.ts');
       const subjectToken = new Secret(readFileSync(flags.subjectTokenFile, 'utf8').trim());
-      const { audience, json } = flags;
-      world.done(await exchangeToken(context(flags), { subjectToken, audience, json }));
+      const { audience, sshKey, json } = flags;
+      world.done(await exchangeToken(context(flags), { subjectToken, audience, sshKey, json }));
     });
   withApi(noun.command('whoami').description('who the gateway takes you for'))
     .option('--json', 'as JSON')

@@ -125,8 +125,8 @@ export function addRecordingCommands(program: Command, world: CliWorld): void {
       });
   }
   addVerify(noun, world);
-  withPlaces(noun.command('export <recording>').description('ndjson, sql or raw'))
-    .requiredOption('--format <format>', 'ndjson, sql or raw')
+  withPlaces(noun.command('export <recording>').description('ndjson, sql, raw or asciicast'))
+    .requiredOption('--format <format>', 'ndjson, sql, raw or asciicast')
     .option(...ageIdentity)
     .action(async (recording: string, flags: Flags & { format: string }) => {
       const { exportRecording } = await import('#cli/recordings.ts');

@@ -8,7 +8,7 @@ import {
   writeChannelMessage,
   writeWindowAdjust,
 } from './codec/messages.ts';
-import { FieldReader } from './codec/fields.ts';
+import { FieldReader } from '#core/ssh-fields.ts';
 import { Flow } from './flow.ts';
 import type { ChannelHost } from './relay-host.ts';
 

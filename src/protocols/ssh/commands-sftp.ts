@@ -2,7 +2,7 @@
 import type { Access, Effect, Facts, ObjectFact } from '#core/facts.ts';
 import { fileName, isSecret } from '#shell/index.ts';
 import { openFlag, sftp, type SftpRequest } from './codec/sftp.ts';
-import { FieldReader } from './codec/fields.ts';
+import { FieldReader } from '#core/ssh-fields.ts';
 
 /** What each verb does, and how it touches its paths, in the order of the wire. */
 const meanings: Readonly<

@@ -9,8 +9,8 @@ import { errorTable, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Admission, Door, LoginAttempt, ProtocolServices } from '#core/protocol.ts';
 import { Secret } from '#core/secret.ts';
 import type { Wire } from '#core/wire.ts';
-import { FieldReader, FieldWriter } from './codec/fields.ts';
-import { readPublicKey, verify } from './codec/keys.ts';
+import { FieldReader, FieldWriter } from '#core/ssh-fields.ts';
+import { plainAlgorithm, readPublicKey, verify } from './codec/keys.ts';
 import { disconnect, message, typeOf } from './codec/messages.ts';
 import { refusalText, refuse } from './refusal.ts';
 import { type ServerRole, SshTransport } from './transport.ts';
@@ -203,7 +203,8 @@ class Authentication {
       .string(this.#transport.sessionId)
       .raw(payload.subarray(0, signedEnd))
       .done();
-    if (!verify(readPublicKey(key), algorithm, { data, signature })) return this.#wrongProof();
+    const isSignedBy = verify(readPublicKey(key), plainAlgorithm(algorithm), { data, signature });
+    if (!isSignedBy) return this.#wrongProof();
     await this.#prove(user, { kind: 'public-key', key, verified: true });
   }
 

@@ -5,7 +5,7 @@
  * Invariant: the sender may have at most the window's bytes under way, whatever the receiver does,
  * so that what waits here is bounded by the window and what a mask makes of it.
  */
-import { malformed } from './codec/fields.ts';
+import { malformed } from '#core/ssh-fields.ts';
 
 /** The largest piece that is sent or accepted, as every SSH implementation has it. */
 export const PACKET_BYTES_MAX: number = 32 * 1024;

@@ -6,9 +6,9 @@
  * written from the start without a gap.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { FieldReader } from './codec/fields.ts';
+import { FieldReader } from '#core/ssh-fields.ts';
 import { openFlag, sftp, type SftpRequest, status } from './codec/sftp.ts';
-import { malformed } from './codec/fields.ts';
+import { malformed } from '#core/ssh-fields.ts';
 
 const HANDLES_MAX = 1_024;
 

@@ -7,7 +7,7 @@ import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { ChannelEnds } from './channel-ends.ts';
-import { FieldReader, malformed } from './codec/fields.ts';
+import { FieldReader, malformed } from '#core/ssh-fields.ts';
 import {
   type ChannelOpen,
   message,

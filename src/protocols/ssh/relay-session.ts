@@ -9,7 +9,7 @@ import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { ChannelEnds } from './channel-ends.ts';
-import { FieldReader, FieldWriter, malformed, utf8 } from './codec/fields.ts';
+import { FieldReader, FieldWriter, malformed, utf8 } from '#core/ssh-fields.ts';
 import {
   type ChannelOpen,
   type ChannelRequest,

@@ -11,7 +11,7 @@
 import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
-import { FieldReader, malformed, utf8 } from './codec/fields.ts';
+import { FieldReader, malformed, utf8 } from '#core/ssh-fields.ts';
 import {
   framed,
   openFlag,

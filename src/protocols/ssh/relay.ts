@@ -10,7 +10,7 @@ import { errorTable, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Admission, ProtocolServices, SessionEnd } from '#core/protocol.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { sshSettings } from './config.ts';
-import { FieldReader, malformed } from './codec/fields.ts';
+import { FieldReader, malformed } from '#core/ssh-fields.ts';
 import {
   type ChannelOpen,
   dataHead,

@@ -6,7 +6,7 @@ import { createPrivateKey } from 'node:crypto';
 import { errorTable, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Door, ProtocolRuntime, ProtocolServices, SessionEnd } from '#core/protocol.ts';
 import type { Wire } from '#core/wire.ts';
-import { FieldReader } from './codec/fields.ts';
+import { FieldReader } from '#core/ssh-fields.ts';
 import { sign, writePublicKey } from './codec/keys.ts';
 import { analyseExec } from './commands.ts';
 import { sshSettings } from './config.ts';

@@ -6,7 +6,7 @@ import { errorTable, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { AccountSecrets, Admission, ProtocolServices } from '#core/protocol.ts';
 import type { Wire } from '#core/wire.ts';
 import { sshSettings } from './config.ts';
-import { FieldReader, FieldWriter } from './codec/fields.ts';
+import { FieldReader, FieldWriter } from '#core/ssh-fields.ts';
 import { algorithmsOf, readPrivateKey, readPublicKey, sign, writePublicKey } from './codec/keys.ts';
 import { disconnect, message, typeOf } from './codec/messages.ts';
 import { type ClientRole, SshTransport } from './transport.ts';

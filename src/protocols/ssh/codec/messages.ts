@@ -2,7 +2,7 @@
  * The messages of authentication (RFC 4252) and of channels (RFC 4254): numbers, readers, writers.
  * The transport's own (1 to 4, 20 to 49) never come here.
  */
-import { FieldReader, FieldWriter } from './fields.ts';
+import { FieldReader, FieldWriter } from '#core/ssh-fields.ts';
 
 /** Message numbers that the gateway knows; every other one ends the connection. */
 export const message = {

@@ -2,7 +2,7 @@
  * SFTP version 3 (draft-ietf-secsh-filexfer-02), as OpenSSH speaks it with its extensions: packets,
  * and of each what has to be judged. Closed: a packet without a row in {@link requests} is refused.
  */
-import { FieldReader, FieldWriter, malformed } from './fields.ts';
+import { FieldReader, FieldWriter, malformed } from '#core/ssh-fields.ts';
 
 /** The longest packet, as OpenSSH has it. */
 export const SFTP_PACKET_BYTES_MAX: number = 256 * 1024;

@@ -1,8 +1,9 @@
 /**
- * The data types of RFC 4251 section 5, read out of one message and written into one. A reader
- * never looks past the end of its message: what does not fit is `SP_FRAME_MALFORMED`.
+ * The data types of RFC 4251 section 5, which SSH's messages, keys and certificates are made of,
+ * read out of one message and written into one. A reader never looks past the end of its message:
+ * what does not fit is `SP_FRAME_MALFORMED`.
  */
-import { GatewayError } from '#core/errors.ts';
+import { GatewayError } from './errors.ts';
 
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
