@@ -12,15 +12,25 @@ export type TableCount = readonly [added: number, changed: number, removed: numb
 /** By `schema.table`. */
 export type Counts = ReadonlyMap<string, TableCount>;
 
+const counter = (of: string): string => `pg_catalog.pg_stat_get_xact_tuples_${of}(c.oid)`;
+
 /**
- * Reads the counters. Everything in it is qualified, operators too: the client's search path does
- * not reach it. One row at least, so that the setting is always told.
+ * Reads the counters, as `pg_stat_xact_user_tables` does, without what that joins besides: it is
+ * read for every table of the database. Everything is qualified, operators too: the client's search
+ * path does not reach it. One row at least, so that the setting is always told. 11 is `pg_catalog`.
  */
 export const countsSql: string = `SELECT pg_catalog.current_setting('track_counts'),
-  s.schemaname, s.relname, s.n_tup_ins, s.n_tup_upd, s.n_tup_del
-  FROM (VALUES (1)) AS one (n) LEFT JOIN pg_catalog.pg_stat_xact_user_tables AS s
-  ON s.n_tup_ins OPERATOR(pg_catalog.>) 0 OR s.n_tup_upd OPERATOR(pg_catalog.>) 0
-  OR s.n_tup_del OPERATOR(pg_catalog.>) 0`;
+  s.nspname, s.relname, s.added, s.changed, s.removed FROM (VALUES (1)) AS one (n) LEFT JOIN (
+    SELECT n.nspname, c.relname, ${counter('inserted')} AS added, ${counter('updated')} AS changed,
+      ${counter('deleted')} AS removed
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+    WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,m}'::pg_catalog."char"[])
+      AND c.relnamespace OPERATOR(pg_catalog.<>) 11::pg_catalog.oid
+      AND (${counter('inserted')} OPERATOR(pg_catalog.>) 0
+        OR ${counter('updated')} OPERATOR(pg_catalog.>) 0
+        OR ${counter('deleted')} OPERATOR(pg_catalog.>) 0)
+  ) AS s ON true`;
 
 /**
  * Decodes an answer to {@link countsSql}; undefined when the server does not count.
