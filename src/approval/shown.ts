@@ -43,6 +43,7 @@ export function showCommand(command: Command): HeldCommand | { readonly unshown:
     text: command.text,
     parameters: command.parameters.map(showValue),
     facts: command.facts,
+    ...(command.history === undefined ? {} : { novel: command.history.novel }),
     clientAddress: context.clientAddress,
     clientName: context.clientName,
   };

@@ -31,6 +31,7 @@ const hold = {
     target: 'orders',
     labels: { env: 'prod' },
     account: 'app',
+    novel: [{ kind: 'table', access: 'write', name: 'hr.pay' }],
     facts: { effects: ['delete-all'], analysis: 'complete', objects: [], columns: [], reasons: [] },
   },
 };
@@ -100,6 +101,7 @@ test('show prints everything, and nothing in it can move the cursor', async () =
   assert.ok(text.includes('2 of group:dba') && text.includes('1 of group:x'));
   assert.ok(text.includes('$2 = \\x00ff') && text.includes('$3 = NULL'));
   assert.match(text, /may lift +ssn\n/);
+  assert.match(text, /never before write table hr\.pay\n/);
   assert.match(text, /approve by okta\/pia \S+ lifting ssn ok/);
   assert.ok(text.includes('env=prod') && text.includes('okta/ann'));
   assert.equal(printable(text), text);

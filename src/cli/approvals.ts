@@ -151,6 +151,12 @@ function showLines(hold: unknown): readonly string[] {
       const masked = part(each, 'masked') === true ? ' (masked)' : '';
       return row('column', `${word(each, 'use')} ${word(each, 'name')}${masked}`);
     }),
+    ...items(held, 'novel').flatMap((each) =>
+      row(
+        'never before',
+        `${word(each, 'access')} ${word(each, 'kind')} ${word(each, 'name')}`.trim(),
+      ),
+    ),
     ...row('functions', words(held, 'facts', 'functions')),
     ...row('not settled', words(held, 'facts', 'reasons')),
     ...row('state text', word(held, 'sessionState')),

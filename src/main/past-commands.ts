@@ -11,7 +11,7 @@ import type {
 import type { Outcome } from '#core/verdict.ts';
 import { plainTarget } from '#policy/cases.ts';
 import { isProtocol } from '#policy/inputs.ts';
-import { factsFromJson } from '#policy/simulate.ts';
+import { factsFromJson, historyFromJson } from '#policy/simulate.ts';
 
 export interface PastOptions {
   readonly archive: RecordingArchive;
@@ -71,6 +71,7 @@ function pastCommand(
   const { session, startedAt, account, namespace } = summary;
   const outcome = outcomes.find((each) => each === verdict.outcome);
   if (outcome === undefined) return undefined;
+  const facts = factsFromJson(command.facts);
   return {
     ...of,
     id: command.id,
@@ -81,7 +82,8 @@ function pastCommand(
     kind: command.kind === 'prepare' ? 'prepare' : 'execute',
     text: command.text,
     parameterCount: command.parameters.length,
-    facts: factsFromJson(command.facts),
+    facts,
+    history: historyFromJson(command.history, facts),
     verdict: { outcome, rule: verdict.rule },
   };
 }

@@ -9,6 +9,7 @@ import { fillFacts, plainHistory, plainIdentity, plainTarget, runCases } from '.
 import { compilePolicies } from './compile.ts';
 import type { PolicySet } from './policy-set.ts';
 import { formatProblem } from './problems.ts';
+import { historyFromJson } from './simulate.ts';
 
 const sha256Hex = (): string => 'hash';
 const now = asEpochMs(Date.UTC(2026, 10, 22, 12));
@@ -201,4 +202,19 @@ tests:
     [],
   );
   assert.equal(results.length, 4);
+});
+
+test('a recorded past is what it was; one that is not understood makes everything new', () => {
+  const told = { kind: 'table', name: 'public.orders', access: 'write' };
+  const read = (text: string): string => {
+    const history = historyFromJson(text, asking);
+    if (history === undefined) return 'unknown';
+    return `${history.novel.length} ${history.since} ${history.told(now)}`;
+  };
+  assert.equal(read(JSON.stringify({ novel: [told], since: null })), '1 undefined 0');
+  assert.equal(read(JSON.stringify({ novel: [], since: 5 })), '0 5 0');
+  for (const text of ['', '{}', '[]', '{"novel":[1],"since":5}', '{"novel":[]}']) {
+    assert.equal(read(text), 'unknown');
+  }
+  assert.equal(historyFromJson('{"novel":[],"since":1}', insert)?.told(now), undefined);
 });

@@ -2,12 +2,14 @@
  * Runs a policy over commands that were decided before, and says which decisions would change.
  * Only decisions: what other masks would have shown is not part of a recording.
  */
+import { z } from 'zod';
 import type { Command, SessionContext } from '#core/command.ts';
 import { type Facts, opaqueFacts } from '#core/facts.ts';
-import { asId } from '#core/ids.ts';
+import type { History } from '#core/history.ts';
+import { asEpochMs, asId } from '#core/ids.ts';
 import type { PastCommand, PolicyChange } from '#core/ports/policy-tools.ts';
 import { factsSchema } from './document.ts';
-import { fillFacts } from './cases.ts';
+import { fillFacts, plainHistory } from './cases.ts';
 import { accessNames, analysisNames, columnUseNames, effectNames } from './inputs.ts';
 import type { PolicySet } from './policy-set.ts';
 
@@ -71,6 +73,35 @@ function commandOf(past: PastCommand, context: SessionContext): Command {
     parameters: Array.from({ length: past.parameterCount }, () => empty),
     state: '',
     facts: past.facts,
+    ...(past.history === undefined ? {} : { history: past.history }),
+  };
+}
+
+const historySchema = z.object({
+  novel: z.array(z.object({ kind: z.string(), name: z.string(), access: z.string() })),
+  since: z.number().nullable(),
+});
+
+/**
+ * What an identity had done before a command, from the JSON in which a recording has it; undefined,
+ * so that everything is new, when it is not as expected. How often it had asked about masked values
+ * is not recorded: budgets count as unused.
+ */
+export function historyFromJson(text: string, facts: Facts): History | undefined {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const history = historySchema.safeParse(parsed);
+  if (!history.success) return undefined;
+  const { novel, since } = history.data;
+  const unused = plainHistory(facts, { maskedFilters: 0 });
+  return {
+    novel,
+    since: since === null ? undefined : asEpochMs(since),
+    told: (from) => unused.told(from),
   };
 }
 

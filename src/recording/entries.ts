@@ -244,6 +244,7 @@ function readCommand(fields: readonly Field[], atUs: number): RecordedCommand {
     text: text(fields, commandFields.text),
     state: text(fields, commandFields.state),
     facts: text(fields, commandFields.facts),
+    history: text(fields, commandFields.history),
     parameters: fields.flatMap(readParameter),
     verdict: undefined,
   };

@@ -5,6 +5,7 @@
  */
 import type { BoundValue, Command } from '#core/command.ts';
 import type { Facts } from '#core/facts.ts';
+import type { History } from '#core/history.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal, Verdict } from '#core/verdict.ts';
 import type { FrameWriter } from './frames.ts';
@@ -16,6 +17,8 @@ export const commandFields = {
   text: 3,
   state: 4,
   facts: 5,
+  /** What its identity did before at the target, as far as the command goes. */
+  history: 6,
   /** Type name only: NULL. */
   parameterNull: 16,
   /** Type name, a zero byte, the value. */
@@ -43,6 +46,7 @@ export const markFields = { kind: 1, data: 2 } as const;
 const encoder = new TextEncoder();
 /** The analyser gives the same facts object for the same text, so most commands find theirs. */
 const factsJson = new WeakMap<Facts, Uint8Array>();
+const historyJson = new WeakMap<History, Uint8Array>();
 
 /** Writes a command as one record. */
 export function writeCommand(frames: FrameWriter, command: Command): void {
@@ -51,6 +55,9 @@ export function writeCommand(frames: FrameWriter, command: Command): void {
   frames.text(commandFields.kind, command.kind);
   frames.text(commandFields.state, command.state);
   frames.bytes(commandFields.facts, encodeFacts(command.facts));
+  if (command.history !== undefined) {
+    frames.bytes(commandFields.history, encodeHistory(command.history));
+  }
   frames.text(commandFields.text, command.text);
   for (const value of command.parameters) writeParameter(frames, value);
   frames.end();
@@ -104,6 +111,16 @@ function writeParameter(frames: FrameWriter, value: BoundValue): void {
   const tag = value.format === 'text' ? commandFields.parameterText : commandFields.parameterBinary;
   // One field for type and value, so that a reader cannot pair them wrongly.
   frames.prefixed(tag, value.type, value.bytes);
+}
+
+function encodeHistory(history: History): Uint8Array {
+  let bytes = historyJson.get(history);
+  if (bytes === undefined) {
+    const { novel, since = null } = history;
+    bytes = encoder.encode(JSON.stringify({ novel, since }));
+    historyJson.set(history, bytes);
+  }
+  return bytes;
 }
 
 function encodeFacts(facts: Facts): Uint8Array {

@@ -37,6 +37,11 @@ const ruleKeys: Rows = [
       'that an approval may lift for the one command; those that everybody who approves names are). ' +
       'For `then: allow` with `rowsAffected` or `rowsAffectedTotal`: who may let through what is above',
   ],
+  [
+    'budget',
+    'for `then: hold` or `deny`: the rule matches only a command that asks about masked values, once ' +
+      '`maskedFilters` such commands ran within the last `per` (at most 24h)',
+  ],
   ['reason', 'one sentence for whoever is refused'],
   ['mode', '`enforce`, or `observe`: reports what it would have said and decides nothing'],
 ];

@@ -58,6 +58,10 @@ const hold = z
       text: text.describe('the whole command, never cut'),
       parameters: z.array(shownValue),
       facts,
+      novel: z
+        .array(z.object({ kind: text, name: text, access: text }))
+        .describe('what of it the requester never did at the target before')
+        .optional(),
       clientAddress: text,
       clientName: text,
     }),

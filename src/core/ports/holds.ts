@@ -1,4 +1,5 @@
 import type { Facts } from '../facts.ts';
+import type { Deed } from '../history.ts';
 import type {
   ApprovalId,
   CommandId,
@@ -61,6 +62,8 @@ export interface HeldCommand {
   readonly text: string;
   readonly parameters: readonly ShownValue[];
   readonly facts: Facts;
+  /** What of it the requester never did at the target before. */
+  readonly novel?: readonly Deed[];
   readonly clientAddress: string;
   /** What the client calls itself; believed by nobody. */
   readonly clientName: string;

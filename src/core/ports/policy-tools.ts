@@ -3,6 +3,7 @@
  */
 import type { SessionContext } from '../command.ts';
 import type { Facts } from '../facts.ts';
+import type { History } from '../history.ts';
 import type { EpochMs } from '../ids.ts';
 import type { Identity } from '../identity.ts';
 import type { MaskRule } from '../masking.ts';
@@ -120,6 +121,8 @@ export interface PastCommand {
   readonly text: string;
   readonly parameterCount: number;
   readonly facts: Facts;
+  /** What its identity had done by then; undefined when that was not recorded. */
+  readonly history?: History | undefined;
   readonly verdict: { readonly outcome: Outcome; readonly rule: string };
 }
 

@@ -84,6 +84,8 @@ export interface RecordedCommand {
   readonly state: string;
   /** The facts as JSON, as the analyser gave them. */
   readonly facts: string;
+  /** What its identity did before, as JSON; empty when it was not recorded. */
+  readonly history: string;
   /** Undefined when the recording ends between the command and its verdict. */
   readonly verdict: RecordedVerdict | undefined;
 }

@@ -8,6 +8,7 @@ const capabilities: Capabilities = {
   masking: 'text',
   recording: 'terminal',
   survivesDenial: true,
+  lifting: true,
 };
 
 /** SSH, as the registry knows it. */

@@ -142,6 +142,7 @@ export class ForwardChannel implements Channel {
     }
     if (this.#isOver) return;
     this.#permit = answer;
+    this.#host.stages.sent(answer);
     const { type, rest } = this.#open;
     const { channelWindowBytes: window } = this.#host.services.limits;
     const own = { sender: this.#ends.id, window, packetMax: PACKET_BYTES_MAX };

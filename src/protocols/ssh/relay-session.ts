@@ -330,6 +330,7 @@ export class SessionChannel implements Channel {
     this.#state = 'running';
     this.#setUp();
     this.#startOutput(start);
+    this.#host.stages.sent(start.permit);
     const { text } = start.permit.command;
     const name = start.request === 'subsystem' ? 'sftp' : text;
     const data = new FieldWriter();

@@ -213,7 +213,10 @@ export class SftpFilter {
       this.#cancelled.signal,
     );
     if (this.#isClosed) return false;
-    if (!answer.refused) return true;
+    if (!answer.refused) {
+      stages.sent(answer);
+      return true;
+    }
     this.#deny(request, status.denied, refusalText(answer));
     if (answer.endsSession) host.ended(answer);
     return false;
