@@ -1,4 +1,4 @@
-/** `npm run fuzz -- postgres|facts`: what random statements show that no list of cases would. */
+/** `npm run fuzz -- postgres|facts|calls`: what random statements show that no list of cases would. */
 interface Fuzzer {
   readonly main: (args: readonly string[]) => Promise<boolean>;
 }
@@ -6,6 +6,7 @@ interface Fuzzer {
 const fuzzers: Readonly<Record<string, () => Promise<Fuzzer>>> = {
   postgres: () => import('./postgres/main.ts'),
   facts: () => import('./facts/main.ts'),
+  calls: () => import('./calls/main.ts'),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

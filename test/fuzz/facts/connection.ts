@@ -13,6 +13,7 @@ export interface Result {
   readonly columns: readonly ResultColumn[] | undefined;
   /** The SQLSTATE of the error that ended it. */
   readonly error: string | undefined;
+  readonly message?: string;
 }
 
 const answerMsMax = 30_000;
@@ -51,13 +52,16 @@ export class Connection {
     const rows: Result['rows'][number][] = [];
     let columns: Result['columns'];
     let error: string | undefined = client.closed ? 'closed' : undefined;
+    let message = '';
     for (const { type, body } of client.received.splice(0)) {
       if (type === 'T') columns = columnsOf(body);
       else if (type === 'D') rows.push(cellsOf(body).map((cell) => cell?.toString('utf8') ?? null));
-      else if (type === 'E') error = fieldsOf(body).get('C') ?? 'unknown';
-      else if (type === 'Z') this.status = body.toString('latin1', 0, 1);
+      else if (type === 'E') {
+        error = fieldsOf(body).get('C') ?? 'unknown';
+        message = fieldsOf(body).get('M') ?? '';
+      } else if (type === 'Z') this.status = body.toString('latin1', 0, 1);
     }
-    return { rows, columns, error };
+    return { rows, columns, error, message };
   }
 
   /** The rows of a query that must not fail. */
