@@ -47,6 +47,10 @@ export function shownWord(argument: Argument, home: string | undefined): string 
 /** Whether a text has a character with which the shell looks for files. */
 export const isGlob = (text: string): boolean => /[*?[]/.test(text);
 
+/** Whether an argument may be more words than one, or none. */
+export const isMany = (argument: Argument): boolean =>
+  (argument.kind === 'paths' || argument.kind === 'unknown') && !argument.single;
+
 /** Whether an argument may be, or bring, a word that begins with a dash. */
 export function mayBeOption(argument: Argument): boolean {
   if (argument.kind === 'text') return argument.text.startsWith('-');

@@ -10,6 +10,8 @@ export interface Place {
   readonly folders: readonly string[] | undefined;
   /** Absolute path of the home, where it is known. */
   readonly home: string | undefined;
+  /** Whether programs see a terminal: some start a pager then, which takes commands. */
+  readonly terminal: boolean;
   /** Put before the names of files: `db1:` for what runs on another host, empty here. */
   readonly host: string;
 }

@@ -76,6 +76,8 @@ function expression(call: Call, words: readonly Argument[], found: Argument): bo
       printed += 1;
     } else if (/^-f(print0?|printf|ls)$/.test(word)) {
       applyRole(call, 'write', words[at + 1] ?? textArgument('.'));
+      // It may print as well, and anything.
+      printed += 1;
       at += word === '-fprintf' ? 2 : 1;
     } else if (/^-(exec|ok)(dir)?$/.test(word)) {
       at = runs(call, words, at, found);

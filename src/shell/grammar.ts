@@ -3,7 +3,7 @@
  * out: an abbreviation can mean another option in another version.
  */
 import type { Effect } from '#core/facts.ts';
-import { type Argument, mayBeOption, textArgument, textOf } from './arguments.ts';
+import { type Argument, isMany, mayBeOption, textArgument, textOf } from './arguments.ts';
 import type { Call } from './call.ts';
 import { applyRole, type Role } from './roles.ts';
 
@@ -27,6 +27,8 @@ export interface Grammar {
   readonly first?: readonly Role[];
   readonly rest?: Role;
   readonly last?: Role;
+  /** An operand `-` is the standard input. */
+  readonly dash?: true;
   /** Options with which the last operand is like the others. */
   readonly noLast?: string;
   /** Without operands it works on the folder that it is in, in this role. */
@@ -93,6 +95,13 @@ interface LineReader {
 const has = (table: Readonly<Record<string, Role>> | undefined, name: string): boolean =>
   table !== undefined && Object.hasOwn(table, name);
 
+/** Notes an option's value: one word, or else what follows may be something else. */
+function noteValue(reader: LineReader, name: string, value: Argument | undefined): void {
+  const many = value === undefined || isMany(value);
+  if (many) reader.call.ledger.doubt(`the value of the option ${name} of ${reader.call.name}`);
+  reader.note(name, value);
+}
+
 /** Reads `--name` or `--name=value`; answers how many further words it took. */
 function longOption(reader: LineReader, text: string, next: Argument | undefined): number {
   const { call, grammar, longs, note } = reader;
@@ -102,8 +111,7 @@ function longOption(reader: LineReader, text: string, next: Argument | undefined
   // One letter is a short option of the table.
   const known = name.length > 1;
   if (known && (reader.texts.has(name) || has(grammar.values, name))) {
-    note(name, value ?? next);
-    if (value === undefined && next === undefined) call.ledger.doubt(`--${name} without a value`);
+    noteValue(reader, name, value ?? next);
     return value === undefined ? 1 : 0;
   }
   if (known && has(grammar.optional, name)) {
@@ -125,8 +133,7 @@ function shortOptions(reader: LineReader, cluster: string, next: Argument | unde
     const letter = cluster[at] ?? '';
     const rest = cluster.slice(at + 1);
     if (reader.texts.has(letter) || has(grammar.values, letter)) {
-      note(letter, rest === '' ? next : textArgument(rest));
-      if (rest === '' && next === undefined) call.ledger.doubt(`-${letter} without a value`);
+      noteValue(reader, letter, rest === '' ? next : textArgument(rest));
       return rest === '' ? 1 : 0;
     }
     if (has(grammar.optional, letter)) {
@@ -174,8 +181,7 @@ function applyOperands(call: Call, grammar: Grammar, line: Line, deep: boolean):
   const first = hasAny(line, grammar.instead) ? [] : (grammar.first ?? []);
   const positional = first.length > 0 || last !== undefined;
   for (const [index, operand] of operands.entries()) {
-    const many =
-      operand.kind === 'paths' ? !operand.single : operand.kind === 'unknown' && !operand.single;
+    const many = isMany(operand);
     // How many words come out decides what the others are; only before the last is it settled.
     if (positional && many && index < first.length) {
       ledger.doubt(`words of ${call.name} whose number is not known`);
@@ -183,6 +189,7 @@ function applyOperands(call: Call, grammar: Grammar, line: Line, deep: boolean):
     const isLast = last !== undefined && index === operands.length - 1 && operands.length > 1;
     const role = first[index] ?? (isLast ? last : rest);
     if (isLast && many) ledger.doubt(`the last word of ${call.name} is not known`);
+    if (grammar.dash === true && role === 'read' && textOf(operand) === '-') continue;
     if (role === undefined) {
       ledger.doubt(`an operand of ${call.name} that is not in the table`);
       continue;

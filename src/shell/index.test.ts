@@ -101,6 +101,15 @@ describe('what is not complete', () => {
     'while true; do cat $x; x=secret.txt; done',
     'find . | xargs cat',
     'find . -print0 2>&1 | xargs -0 cat',
+    'find logs -print0 2>/dev/stdout | xargs -0 cat',
+    'find logs -print0 -fprintf /dev/stdout x | xargs -0 cat',
+    "find logs -print0 | xargs -0 cat < <(printf 'secret.txt')",
+    "find logs -print0 | xargs -0 -d ' ' cat",
+    'find logs -print0 | xargs -0 grep -e',
+    'find logs -print0 | xargs -0 timeout',
+    'find logs -exec tail -n {} +',
+    'grep -e logs/*',
+    'echo é|cat',
     'cat "$UNKNOWN"',
     // Code.
     "eval 'ls'",
@@ -275,6 +284,13 @@ test('the record has the words as the programs get them', () => {
   assert.deepEqual(commands[1]?.redirections, [
     { operator: '>', descriptor: undefined, target: 'data/a' },
   ]);
+});
+
+test('with a terminal, what starts a pager is not complete', () => {
+  const options = { shell: 'bash', home: '/home/u', limits: shellLimits } as const;
+  const text = 'journalctl -u nginx';
+  assert.equal(analyseShell(text, options).facts.analysis, 'complete');
+  assert.equal(analyseShell(text, { ...options, terminal: true }).facts.analysis, 'partial');
 });
 
 test('nothing makes the analysis throw', () => {

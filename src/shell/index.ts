@@ -17,6 +17,8 @@ export interface ShellOptions {
   readonly shell: 'bash' | 'sh';
   /** Absolute path of the account's home, where commands start; undefined when it is not known. */
   readonly home: string | undefined;
+  /** Whether the command gets a terminal, where some programs wait for keys. No when absent. */
+  readonly terminal?: boolean;
   readonly limits: ShellLimits;
 }
 
@@ -35,7 +37,12 @@ export function analyseShell(text: string, options: ShellOptions): ShellAnalysis
   try {
     walkText(text, ledger, {
       shell,
-      place: { folders: ['~'], home: home === undefined ? undefined : plainHome(home), host: '' },
+      place: {
+        folders: ['~'],
+        home: home === undefined ? undefined : plainHome(home),
+        terminal: options.terminal ?? false,
+        host: '',
+      },
       through: [],
       depth: 0,
       nestingMax: limits.nestingMax,

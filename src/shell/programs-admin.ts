@@ -142,7 +142,7 @@ const packageManager = subCommands(
 const languagePackages = subCommands(
   { flags: 'gqU', longs: 'global quiet upgrade user save-dev no-cache-dir' },
   {
-    ...subs('list show freeze check ls view outdated', ['read'], 'text'),
+    ...subs('list show check ls view outdated', ['read'], 'text'),
     ...subs('install i add ci uninstall remove update', packageChange, 'package'),
   },
   packageChange,

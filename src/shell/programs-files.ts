@@ -43,7 +43,7 @@ function sed(call: Call): void {
   if (scripts.length > 1 && !isPlainSed(scripts.map((each) => textOf(each) ?? 'e').join('\n'))) {
     call.ledger.doubt('a sed script of several parts');
   }
-  for (const file of files) applyRole(call, 'read', file);
+  for (const file of files) if (textOf(file) !== '-') applyRole(call, 'read', file);
   if (!hasAny(line, 'i in-place')) return;
   for (const file of files) applyRole(call, 'write', file);
   const suffixes = [...(line.options.get('i') ?? []), ...(line.options.get('in-place') ?? [])];
@@ -70,7 +70,7 @@ function awk(call: Call): void {
   for (const file of files) {
     // `name=value` among the files is an assignment.
     if (/^[A-Za-z_]\w*=/.test(textOf(file) ?? '')) ledger.doubt('an assignment of awk');
-    applyRole(call, 'read', file);
+    if (textOf(file) !== '-') applyRole(call, 'read', file);
   }
 }
 
@@ -139,9 +139,9 @@ function tar(call: Call): void {
   if (folder !== undefined) applyRole(call, 'look', folder);
   const inside = textOf(folder) ?? '.';
   if (hasAny(line, 'c create')) {
-    applyRole(call, 'write', archive);
+    if (textOf(archive) !== '-') applyRole(call, 'write', archive);
     for (const file of line.operands) applyRole(call, 'read', below(inside, file), true);
-  } else {
+  } else if (textOf(archive) !== '-') {
     applyRole(call, 'read', archive);
   }
   if (hasAny(line, 'x extract get') && !hasAny(line, 'O to-stdout')) {

@@ -21,6 +21,13 @@ const handlers: ReadonlyMap<string, Handler> = new Map([
   ...transfers,
 ]);
 
+/** Programs that may start a pager where they see a terminal, and then what is typed there. */
+const waitsForKeys: ReadonlySet<string> = new Set(
+  'systemctl journalctl git dmesg top apt apt-get apt-cache yum dnf npm pip pip3 docker podman'.split(
+    ' ',
+  ),
+);
+
 /** Folders whose programs are the system's. */
 const systemFolders: readonly string[] = ['/bin/', '/usr/bin/', '/sbin/', '/usr/sbin/'];
 
@@ -38,6 +45,10 @@ export function runProgram(call: Call): Feed {
   }
   ledger.verb(name);
   const known = { ...call, name };
+  if (call.place.terminal && waitsForKeys.has(name)) {
+    ledger.effect('execute-code');
+    ledger.doubt(`${name} takes commands from a terminal`);
+  }
   const handler = handlers.get(name);
   if (handler !== undefined) return handler(known) ?? undefined;
   const grammar = own(fileTables, name) ?? own(systemTables, name);

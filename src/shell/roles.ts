@@ -82,7 +82,13 @@ export function applyRole(call: Call, role: Role, argument: Argument, deep = fal
     ledger.doubt(`words of ${call.name} that are not known before it runs`);
     return;
   }
-  if (role === 'text') return;
+  if (role === 'text') {
+    // One word more, and the next one means something else.
+    if (argument.kind === 'paths' && !argument.single) {
+      ledger.doubt(`words of ${call.name} whose number is not known`);
+    }
+    return;
+  }
   if (argument.kind !== 'text') {
     ledger.doubt(`a ${role} of ${call.name} that is not known before it runs`);
     return;

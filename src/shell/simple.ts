@@ -92,10 +92,15 @@ export class Simple {
       this.#record(args, record, this.#setting.through);
       return undefined;
     }
-    const inner = { by: '', place: this.#placeOf(scope), feed };
+    // With another input it does not read what the command before it prints.
+    const fed = redirections.some(isInput) ? undefined : feed;
+    const inner = { by: '', place: this.#placeOf(scope), feed: fed };
     const out = this.#run(args, inner, this.#setting.through, record);
     // Messages, or another file, would be mixed into what the next command reads.
-    return redirections.every(({ descriptor, operator }) => descriptor === 2 && operator === '>')
+    return redirections.every(
+      ({ descriptor, operator, target }) =>
+        descriptor === 2 && operator === '>' && target === '/dev/null',
+    )
       ? out
       : undefined;
   }
@@ -291,6 +296,10 @@ export class Simple {
     this.#ledger.command({ argv: args.map((each) => shownWord(each, home)), ...record, through });
   }
 }
+
+/** Whether a redirection may be of the standard input. */
+const isInput = ({ operator, descriptor }: ShellRedirection): boolean =>
+  operator.startsWith('<') || descriptor === 0;
 
 const homeArgument = (text: string): Argument => ({
   kind: 'paths',

@@ -4,7 +4,8 @@
  */
 import type { Grammar } from './grammar.ts';
 
-const reads = { rest: 'read' } as const;
+const opens = { rest: 'read' } as const;
+const reads = { ...opens, dash: true } as const;
 
 /** Programs that read files, or their standard input, and print. */
 const readers: Readonly<Record<string, Grammar>> = {
@@ -20,7 +21,7 @@ const readers: Readonly<Record<string, Grammar>> = {
     flags: 'p',
     texts: 'b d f h i l n s v w',
   },
-  rev: { ...reads },
+  rev: { ...opens },
   head: {
     ...reads,
     digits: true,
@@ -65,7 +66,7 @@ const readers: Readonly<Record<string, Grammar>> = {
   paste: { ...reads, flags: 'sz', longs: 'serial', texts: 'd delimiters' },
   fold: { ...reads, flags: 'bs', texts: 'w width' },
   fmt: { ...reads, flags: 'cstu', texts: 'w width' },
-  column: { ...reads, flags: 'tx', texts: 's c o N', longs: 'table' },
+  column: { ...opens, flags: 'tx', texts: 's c o N', longs: 'table' },
   expand: { ...reads, flags: 'i', texts: 't tabs' },
   unexpand: { ...reads, flags: 'a', texts: 't tabs' },
   od: {
@@ -73,9 +74,9 @@ const readers: Readonly<Record<string, Grammar>> = {
     flags: 'abcdfilosvx',
     texts: 'A j N t S w',
   },
-  hexdump: { ...reads, flags: 'bcCdovx', texts: 'n s' },
-  hd: { ...reads, texts: 'n s' },
-  strings: { ...reads, flags: 'af', texts: 'n t e' },
+  hexdump: { ...opens, flags: 'bcCdovx', texts: 'n s' },
+  hd: { ...opens, texts: 'n s' },
+  strings: { ...opens, flags: 'af', texts: 'n t e' },
   base64: {
     ...reads,
     flags: 'di',
@@ -116,15 +117,15 @@ const readers: Readonly<Record<string, Grammar>> = {
     texts: 'n bytes i',
   },
   file: {
-    ...reads,
+    ...opens,
     flags: 'bhikLNnrv0E',
     longs: 'brief mime mime-type mime-encoding dereference',
   },
-  zcat: { ...reads, flags: 'f' },
-  bzcat: { ...reads },
-  xzcat: { ...reads },
-  zstdcat: { ...reads },
-  tsort: { ...reads },
+  zcat: { ...opens, flags: 'f' },
+  bzcat: { ...opens },
+  xzcat: { ...opens },
+  zstdcat: { ...opens },
+  tsort: { ...opens },
   xxd: {
     first: ['read', 'write'],
     flags: 'abCeEipPruv',
@@ -135,6 +136,7 @@ const readers: Readonly<Record<string, Grammar>> = {
 const sums: Grammar = { ...reads, flags: 'btz', longs: 'binary text tag zero' };
 
 const grep: Grammar = {
+  dash: true,
   rest: 'read',
   first: ['text'],
   instead: 'e regexp f file',

@@ -113,7 +113,8 @@ function ssh(call: Call): void {
     return;
   }
   // Whose shell it is there is not known: what every shell reads alike can be complete.
-  const place = { folders: ['~'], home: undefined, host: `${name}:` };
+  const { terminal } = call.place;
+  const place = { folders: ['~'], home: undefined, terminal, host: `${name}:` };
   call.runText(texts.join(' '), 'sh', { by: 'ssh', place });
 }
 

@@ -53,8 +53,14 @@ export function readWord(word: Word, reader: WordReader): Argument {
   return { kind: 'unknown', single: single || lead === '0', lead };
 }
 
+/** In some locales such a character takes the one behind it along, an operator too. */
+function foreign(text: string, reader: WordReader): void {
+  if (/[\u{80}-\u{10ffff}]/u.test(text)) reader.doubt('a foreign character without quotes');
+}
+
 /** A word that the parser found nothing in, but that has characters which may mean something. */
 function bareWord(text: string, value: string, reader: WordReader): Argument {
+  foreign(text, reader);
   if (text === '~' || text.startsWith('~/')) {
     const rest = text.slice(1);
     const plain = rest === '' ? '' : literalWord(rest, reader.shell);
@@ -190,6 +196,8 @@ function withQuotes(part: WordPart): readonly (readonly [WordPart | DoubleQuoted
 function examine(part: WordPart | DoubleQuotedChild, reader: WordReader, quoted: boolean): boolean {
   switch (part.type) {
     case 'Literal':
+      if (!quoted) foreign(part.text, reader);
+      return true;
     case 'SingleQuoted':
       return true;
     case 'DoubleQuoted':

@@ -87,7 +87,7 @@ function xargs(call: Call): void {
     stops: true,
   });
   if (hasAny(line, 'a')) ledger.doubt('words from a file');
-  const known = feed !== undefined && hasAny(line, '0 null');
+  const known = feed !== undefined && hasAny(line, '0 null') && !hasAny(line, 'd E L s x');
   const given: Argument = known ? { kind: 'paths', patterns: feed, single: false } : anyArgument;
   const words = line.operands.length === 0 ? [textArgument('echo')] : [...line.operands];
   const [mark] = line.options.get('I') ?? [];

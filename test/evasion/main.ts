@@ -3,6 +3,7 @@ const protocols: Readonly<
   Record<string, () => Promise<{ main(args: readonly string[]): Promise<boolean> }>>
 > = {
   postgres: () => import('./postgres/main.ts'),
+  shell: () => import('./shell/main.ts'),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

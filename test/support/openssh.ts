@@ -32,9 +32,12 @@ export interface TestHost {
 /**
  * Starts `sshd`.
  *
- * @param options - `isLogging`: every command is written down before it runs.
+ * @param options - `isLogging`: every command is written down before it runs; `config`: more lines
+ *   of its configuration.
  */
-export async function startSshd(options: { readonly isLogging?: boolean } = {}): Promise<TestHost> {
+export async function startSshd(
+  options: { readonly isLogging?: boolean; readonly config?: string } = {},
+): Promise<TestHost> {
   ensurePackages(['openssh-server', 'openssh-client']);
   // A path that is short enough for control sockets.
   const directory = mkdtempSync(join(tmpdir(), 'sp-ssh-'));
@@ -44,8 +47,11 @@ export async function startSshd(options: { readonly isLogging?: boolean } = {}):
   const hostKey = publicKey(join(directory, 'host.pub'));
   writeFileSync(join(directory, 'authorized'), readFileSync(join(directory, 'user.pub')));
   const port = await freePort();
-  const config =
-    configText(directory, port) + (options.isLogging === true ? logging(directory) : '');
+  const config = [
+    configText(directory, port),
+    options.isLogging === true ? logging(directory) : '',
+    options.config ?? '',
+  ].join('\n');
   writeFileSync(join(directory, 'sshd_config'), config);
   mkdirSync('/run/sshd', { recursive: true });
   const child = spawn('/usr/sbin/sshd', ['-D', '-e', '-f', join(directory, 'sshd_config')], {

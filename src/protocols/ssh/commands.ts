@@ -43,7 +43,8 @@ export function channelState(kind: string, { terminal, environment }: ChannelSta
 export const analyseExec = (
   text: string,
   { shell, home }: Pick<SshSettings, 'shell' | 'home'>,
-): ShellAnalysis => analyseShell(text, { shell, home, limits: shellLimits });
+  terminal = false,
+): ShellAnalysis => analyseShell(text, { shell, home, terminal, limits: shellLimits });
 
 /** An interactive shell: nothing can be said of what it will do. */
 export const shellFacts: Facts = {

@@ -259,7 +259,7 @@ export class SessionChannel implements Channel {
   }
 
   #beginExec(text: string): void {
-    const analysis = analyseExec(text, this.#host.settings);
+    const analysis = analyseExec(text, this.#host.settings, this.#terminal !== undefined);
     // A file server that was started as a command speaks what the subsystem speaks.
     if (analysis.kind === 'sftp') return this.#beginSftp('exec', text);
     const isText = analysis.kind === 'shell';
