@@ -40,6 +40,8 @@ export class Outlet {
   #source: Uint8Array = EMPTY;
   #from = 0;
   #scratch: Uint8Array = EMPTY;
+  /** What the wire may still hold; used again when it is drained. */
+  #aside: Uint8Array = EMPTY;
   #used = 0;
   #mark = -1;
   /** A part of the present chunk has left before the rest was dealt with. */
@@ -140,13 +142,14 @@ export class Outlet {
   /** Writes what was put. */
   flush(): void {
     if (this.#used === 0) return;
-    const { length } = this.#scratch;
-    this.#write(this.#scratch, 0, this.#used);
+    const scratch = this.#scratch;
+    this.#write(scratch, 0, this.#used);
     this.#used = 0;
-    if (this.#blocked || length > FLUSH_BYTES * 2) {
-      // The wire may still hold it, or it grew for one message: the next chunk gets a new one.
-      this.#scratch = EMPTY;
-    }
+    const isUsual = scratch.length <= FLUSH_BYTES * 2;
+    if (!this.#blocked && isUsual) return;
+    // The wire may still hold it, or it grew for one message.
+    if (isUsual) this.#aside = scratch;
+    this.#scratch = EMPTY;
   }
 
   /**
@@ -165,6 +168,8 @@ export class Outlet {
   /** The kernel has everything. */
   drained(): void {
     this.#blocked = false;
+    if (this.#scratch.length === 0) this.#scratch = this.#aside;
+    this.#aside = EMPTY;
   }
 
   /** Nothing more leaves: later writes are dropped. */
