@@ -365,7 +365,8 @@ export function masksOn(
           '*'.repeat(Math.max(0, text.length - transform.keepEnd)) + text.slice(-transform.keepEnd)
         );
       }
-      return simplest[kind];
+      const zoned = kind === 'timestamp' && text?.endsWith('+00') === true;
+      return zoned ? `${simplest[kind]}+00` : simplest[kind];
     },
   };
 }

@@ -186,8 +186,9 @@ describe('masks', () => {
   });
 
   it('say nothing of a computed value, not even whether it is NULL', async () => {
-    const asked = `SELECT substring(ssn from '^canary'), length(ssn), born + 1 FROM people ORDER BY id`;
-    const computed = ['[redacted]', '0', '1970-01-01'];
+    const asked = `SELECT substring(ssn from '^canary'), length(ssn), born + 1,
+      born::timestamptz FROM people ORDER BY id`;
+    const computed = ['[redacted]', '0', '1970-01-01', '1970-01-01 00:00:00+00'];
     assert.deepEqual(rowsOf(await query(asked)), [computed, computed]);
     const outputs = async (format: string): Promise<readonly string[]> =>
       (await query(`COPY (${asked}) TO STDOUT (FORMAT ${format})`))

@@ -58,6 +58,7 @@ export interface PlanParts {
 export const redact: Transform = { kind: 'redact' };
 const PARENTS_MAX = 32;
 const TEXT_OID = 25;
+const timestamptzType = 1184;
 
 /** Whether the statement can reach anything that a mask covers. */
 export function mayTouchMasked(statement: SqlStatement, masks: MaskSet): boolean {
@@ -123,7 +124,9 @@ export function planRows(
     const computed = origin === undefined && one?.direct === undefined;
     const binary = formatOf(field, formats, index, fields.length) === 1;
     const { name, typeOid } = field;
-    return columnPlan(left, { name, type: cellType(typeOid), binary, computed }, transform);
+    const named = { name, type: cellType(typeOid), binary, computed };
+    const sample = typeOid === timestamptzType ? epoch : undefined;
+    return columnPlan(left, named, transform, sample);
   });
   const passes = columns.every((column) => column.action === 'pass');
   const { cellBytesMax } = parts;
@@ -193,17 +196,25 @@ interface Named {
   readonly computed: boolean;
 }
 
-/** The plan of one column, `transform` undefined when no mask covers it. */
+/** For the form of the values that stand for a computed one: with a zone. */
+const epoch = '1970-01-01 00:00:00+00';
+
+/**
+ * The plan of one column, `transform` undefined when no mask covers it.
+ *
+ * @param sample - a value that has the form of the column's own.
+ */
 function columnPlan(
   masks: MaskSet,
   { name, type, binary, computed }: Named,
   transform: Transform | undefined,
+  sample?: string,
 ): ColumnPlan {
   if (transform !== undefined) {
     // What was computed says nothing at all: not whether it is NULL, nor in which zone or family.
     const constant =
       computed || isConstant(transform, type)
-        ? encodeCell(type, binary, replacement(masks, transform, type, undefined))
+        ? encodeCell(type, binary, replacement(masks, transform, type, sample))
         : undefined;
     return { action: 'mask', transform, type, binary, constant, hint: 0, hidesNull: computed };
   }
