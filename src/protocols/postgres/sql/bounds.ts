@@ -329,11 +329,13 @@ function columnIn(place: Place, node: Node): FoundColumn | undefined {
   const names = plainNames(node.ColumnRef);
   const [column] = names.slice(-1);
   const { items, open } = place.scope.sources;
-  if (column === undefined || names.length > 2 || open) return undefined;
-  const qualifier = names.length === 2 ? names[0] : undefined;
+  if (column === undefined || names.length > 3 || open) return undefined;
+  // `schema.table.column` is of a table without an alias.
+  const [qualifier, schema] = names.slice(0, -1).toReversed();
   const having = items.filter(
     (item) =>
       (qualifier === undefined || item.alias === qualifier) &&
+      (schema === undefined || item.schema === schema) &&
       item.columns.some((one) => one.name === column),
   );
   const [item] = having;
