@@ -9,6 +9,7 @@ import type { Stages } from '#core/protocol.ts';
 import type { BindMessage } from './codec/read.ts';
 import { type Described, running, type Running } from './relay-expected.ts';
 import type { Analysed } from './relay-judge.ts';
+import type { Returned } from './relay-meter.ts';
 import type { SessionChange, SqlStatement } from './sql/types.ts';
 
 /** A prepared statement, by Parse or by SQL's PREPARE. */
@@ -36,6 +37,8 @@ export interface Portal {
   readonly prepared: Prepared | undefined;
   /** Undefined when it was opened by SQL, or its values were too large to keep. */
   readonly parameters: readonly BoundValue[] | undefined;
+  /** What its pieces have returned so far. */
+  readonly returned: Returned;
   /** The Bind that made it, where it may have to be bound again. */
   readonly bindMessage: Uint8Array | undefined;
   /** What it was last judged with; undefined when it has to be judged first. */
@@ -113,6 +116,7 @@ export const portalBySql = ({ name, statement }: Made, item: Running, source: st
   running: running(statement, { masks: item.masks }),
   prepared: undefined,
   parameters: undefined,
+  returned: { rows: 0, bytes: 0 },
   bindMessage: undefined,
   permit: undefined,
   fromSql: true,

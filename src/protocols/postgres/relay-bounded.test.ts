@@ -404,8 +404,20 @@ for (const version of [18, 15] satisfies PostgresVersion[]) {
       await simple('begin');
       assert.equal(shape(await simple('update orders set n = 2 where n = 1')), 'CZ T');
       await simple('commit');
-      assert.deepEqual(asked, ['now 300 of 100, open 1', 'now 300 of 100, open 1']);
+      assert.deepEqual(asked.splice(0), ['now 300 of 100, open 1', 'now 300 of 100, open 1']);
       assert.equal(await count('n = 2'), 300);
+      // What was only parsed and bound has no effect that could be waited for.
+      const uncounted = `do $$ begin perform 1; end $$`;
+      assert.equal(shape(await segment(...extended(uncounted))), '12nCZ I');
+      assert.equal(
+        shape(await segment(...extended('select 1'), ...extended(uncounted))),
+        '12TDC12nCZ I',
+      );
+      await simple('begin');
+      assert.equal(shape(await simple(uncounted)), 'CZ T');
+      await simple('commit');
+      const why = 'undefined of 100, open';
+      assert.deepEqual(asked.splice(0), [`ask ${why} 1`, `now ${why} 1`, `now ${why} 1`]);
     });
 
     it('lets no more rows and bytes back than it may', async () => {
@@ -424,6 +436,12 @@ for (const version of [18, 15] satisfies PostgresVersion[]) {
       // A row in many reads.
       assert.equal(shape(await simple(`select repeat('x', 3000000)`)), 'TEZ I');
       assert.equal(shape(await simple(`${query(6)}; ${query(6)}`)), 'TDDDDDDCTDDDDEZ I');
+      // One portal in pieces is one statement.
+      const pieces = [
+        ...extended(query(30), 4),
+        ...Array.from({ length: 5 }, () => encodeExecute('', 4)),
+      ];
+      assert.equal(shape(await segment(...pieces)), '12TDDDDsDDDDsDDEZ I');
       assert.equal(shape(await simple('begin')), 'CZ T');
       assert.equal(shape(await simple(query(11))), `T${'D'.repeat(10)}EZ E`);
       assert.equal(shape(await simple('rollback')), 'CZ I');

@@ -17,6 +17,7 @@ import { encodeBare, encodeReadyForQuery } from './codec/write.ts';
 import { encodeRefusal, refuse } from './refusal.ts';
 import {
   type Bounds,
+  isUntouched,
   type Need,
   needOf,
   placeOf,
@@ -120,12 +121,12 @@ export class Bounded {
     let { epoch } = stages;
     let work = first;
     for (let round = 0; round < ROUNDS_MAX; round += 1) {
+      await this.#answered();
+      if (this.#conversation.skipping) return dealtWith;
       const asked = await this.#askUncounted(work);
       if (asked.refused) return asked.refusal;
       if (asked.permits !== work.permits) ({ epoch } = stages);
       work = { ...work, permits: asked.permits };
-      await this.#answered();
-      if (this.#conversation.skipping) return dealtWith;
       if (stages.epoch !== epoch) {
         return refuse('SP_POLICY_DENIED', 'the policy changed while it waited', 'Send it again.');
       }
@@ -154,7 +155,8 @@ export class Bounded {
     for (const [index, need] of needs.entries()) {
       const permit = permits[index];
       if (typeof need === 'string' || permit === undefined) continue;
-      const answer = await this.#exceeded(permit, uncounted(permit, need.uncounted), 'ask');
+      const people = isUntouched(this.#conversation) ? 'ask' : 'now';
+      const answer = await this.#exceeded(permit, uncounted(permit, need.uncounted), people);
       if (answer.refused) return { refused: true, refusal: answer };
       permits[index] = answer;
     }
@@ -398,6 +400,7 @@ export class Bounded {
       throw new GatewayError('SP_INTERNAL', { detail: 'a command without a permit' });
     }
     const meter = new Meter({
+      returned: work.returned ?? { rows: 0, bytes: 0 },
       rowsMax: bounds.rowsReturned?.max ?? Number.POSITIVE_INFINITY,
       bytesMax: bounds.bytes?.max ?? Number.POSITIVE_INFINITY,
       msMax: bounds.time?.max,

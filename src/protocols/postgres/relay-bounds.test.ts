@@ -116,6 +116,7 @@ test('a difference is what happened between, and unknown when a counter went bac
 function meterOf(change: Partial<MeterParts>): { readonly meter: Meter; readonly log: string[] } {
   const log: string[] = [];
   const meter = new Meter({
+    returned: { rows: 0, bytes: 0 },
     rowsMax: 3,
     bytesMax: 100,
     msMax: undefined,

@@ -10,6 +10,7 @@ import { refuse } from './refusal.ts';
 import { type Conversation, failed, idle } from './relay-conversation.ts';
 import { type Counts, rowsOf } from './relay-counts.ts';
 import type { Expected } from './relay-expected.ts';
+import type { Returned } from './relay-meter.ts';
 import type { SqlStatement } from './sql/types.ts';
 
 /** A message with commands, as it would be sent. */
@@ -18,6 +19,8 @@ export interface Work {
   /** One for each statement. */
   readonly permits: readonly AllowedCommand[];
   readonly isSimple: boolean;
+  /** What it has returned before, where it is run in pieces. */
+  readonly returned?: Returned;
   /** Notes what the server will answer; gives that, and what has to be sent. */
   readonly send: () => Sent;
   /** The same after a rollback took its portal; absent where that cannot be made again. */
@@ -110,6 +113,10 @@ export const returnsRows = (statement: SqlStatement): boolean =>
 
 export const controlsTransaction = ({ changes }: SqlStatement): boolean =>
   changes.some(({ kind }) => kind === 'transaction');
+
+/** Whether nothing has run yet in a transaction that would stay open while people are asked. */
+export const isUntouched = ({ status, ownTransaction, segmentRuns }: Conversation): boolean =>
+  status === idle && !ownTransaction && segmentRuns === 0;
 
 /** The transaction that it will run in; a refusal where that is not certain. */
 export function placeOf(

@@ -124,6 +124,7 @@ export class Extended {
         source: prepared.source,
         prepared,
         parameters,
+        returned: { rows: 0, bytes: 0 },
         bindMessage: mayRunTwice(judged) && parameters !== undefined ? bytes : undefined,
         permit: judged.refused ? undefined : judged.permits[0],
         fromSql: false,
@@ -177,7 +178,7 @@ export class Extended {
     if (this.#conversation.ownTransaction && controlsTransaction(item.statement)) {
       return refuse('SP_UNSUPPORTED', 'it ends what is still counted', 'Send a Sync first.');
     }
-    const { bindMessage } = portal;
+    const { bindMessage, returned } = portal;
     const execute = encodeExecute(portal.name, rowsMax);
     const send = (): Sent => {
       const { before, entry } = this.#run(portal);
@@ -185,6 +186,8 @@ export class Extended {
     };
     const again = (bind: Uint8Array): Sent => {
       this.#open('bind').hidden = true;
+      returned.rows = 0;
+      returned.bytes = 0;
       const { entry, messages } = send();
       return { entry, messages: [bind, ...messages] };
     };
@@ -192,6 +195,7 @@ export class Extended {
       statements: [item.statement],
       permits: [permit],
       isSimple: false,
+      returned,
       send,
       ...(bindMessage === undefined ? {} : { again: () => again(bindMessage) }),
     };

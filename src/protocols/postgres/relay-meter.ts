@@ -10,7 +10,14 @@ import type { LimitName, Refusal } from '#core/verdict.ts';
 /** What a meter stops at. */
 export type Stop = Extract<LimitName, 'rowsReturned' | 'bytes' | 'time'>;
 
+/** What has come back so far; of a portal that is run in pieces, of all of them. */
+export interface Returned {
+  rows: number;
+  bytes: number;
+}
+
 export interface MeterParts {
+  readonly returned: Returned;
   readonly rowsMax: number;
   readonly bytesMax: number;
   /** Undefined where time has no limit. */
@@ -30,8 +37,6 @@ const cancelledState = '57014';
 
 export class Meter {
   readonly #parts: MeterParts;
-  #rows = 0;
-  #bytes = 0;
   #changed = 0;
   #refusal: Refusal | undefined;
   #late: Refusal | undefined;
@@ -69,9 +74,9 @@ export class Meter {
   /** Whether a row of that many bytes may still leave; the first that may not stops it all. */
   admits(bytes: number): boolean {
     if (this.#refusal !== undefined) return false;
-    const { rowsMax, bytesMax } = this.#parts;
-    if (this.#rows >= rowsMax) this.#stop('rowsReturned', this.#rows + 1);
-    else if (this.#bytes + bytes > bytesMax) this.#stop('bytes', this.#bytes + bytes);
+    const { rowsMax, bytesMax, returned } = this.#parts;
+    if (returned.rows >= rowsMax) this.#stop('rowsReturned', returned.rows + 1);
+    else if (returned.bytes + bytes > bytesMax) this.#stop('bytes', returned.bytes + bytes);
     return this.#refusal === undefined;
   }
 
@@ -82,8 +87,9 @@ export class Meter {
 
   /** A row has left. */
   count(bytes: number): void {
-    this.#rows += 1;
-    this.#bytes += bytes;
+    const { returned } = this.#parts;
+    returned.rows += 1;
+    returned.bytes += bytes;
   }
 
   /** A statement is complete, with its command tag. */
