@@ -49,6 +49,51 @@ const remoteCode: Template = anyEffect(
   ],
 );
 
+const newImage: Template = {
+  doc:
+    'Uses an image that this identity never used on this target before, or starts a container of ' +
+    'one that is not known.',
+  when:
+    "facts.novelties.exists(n, n.kind == 'image') || ('container-start' in facts.effects && " +
+    "(facts.analysis != 'complete' || !facts.objects.exists(o, o.kind == 'image')))",
+  reason: 'uses an image that this identity never used here before',
+  parameters: {},
+  cases: [
+    {
+      name: 'an image for the first time',
+      facts: {
+        effects: ['container-start'],
+        objects: [{ kind: 'image', name: 'nginx:1.25', access: 'execute' }],
+      },
+      novel: true,
+      matches: true,
+    },
+    {
+      name: 'an image that was used before',
+      facts: {
+        effects: ['container-start'],
+        objects: [{ kind: 'image', name: 'nginx:1.25', access: 'execute' }],
+      },
+      matches: false,
+    },
+    {
+      name: 'a workload of an image, for the first time',
+      facts: {
+        effects: ['create'],
+        objects: [{ kind: 'image', name: 'ghcr.io/acme/job:7', access: 'execute' }],
+      },
+      novel: true,
+      matches: true,
+    },
+    {
+      name: 'an image that is not known',
+      facts: { effects: ['container-start'] },
+      matches: true,
+    },
+    { name: 'a list of what runs', facts: { effects: ['read'] }, novel: true, matches: false },
+  ],
+};
+
 const containerStart: Template = {
   doc:
     'Starts a container of an image that is not among `images`, or of one that is not known. An ' +
@@ -206,6 +251,7 @@ export const hostTemplates: readonly (readonly [string, Template])[] = [
   ['destructive-shell', destructiveShell],
   ['remote-code', remoteCode],
   ['container-start', containerStart],
+  ['new-image', newImage],
   ['data-out', dataOut],
   ['reads-within', readsWithin],
 ];

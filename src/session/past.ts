@@ -155,6 +155,7 @@ export class Pasts {
     this.#cancelWrite?.();
     await this.#write();
     this.#cancelWrite?.();
+    this.#cancelWrite = undefined;
   }
 
   /** @internal the command's deeds are done by now. */

@@ -12,7 +12,7 @@
  */
 import type { Command } from '#core/command.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
-import { type Effect, type Facts, opaqueFacts } from '#core/facts.ts';
+import { type Effect, type Facts, noFacts, opaqueFacts } from '#core/facts.ts';
 import type { Admission, Door, Protocol, ProtocolServices, SessionEnd } from '#core/protocol.ts';
 import { Secret } from '#core/secret.ts';
 import type { AllowedCommand } from '#core/permit.ts';
@@ -38,7 +38,7 @@ function factsOf(line: string): Facts {
   if (effects === undefined) return opaqueFacts(`unknown word '${verb}'`);
   let facts = known.get(verb);
   if (facts === undefined) {
-    facts = { ...opaqueFacts(''), effects, verbs: [verb], analysis: 'complete', reasons: [] };
+    facts = { ...noFacts, effects, verbs: [verb], fingerprint: verb };
     known.set(verb, facts);
   }
   return facts;

@@ -286,6 +286,22 @@ function loginAndDenial(adapter: Adapter, the: TheWorld): void {
     assert.ok(allowed.ok && allowed.text.includes(commands.allowed.answer), allowed.text);
   });
 
+  it('counts as done what went on, and nothing that was denied', async () => {
+    const { pasts, store } = the().gateway.services;
+    const place = { identity: 'ci/novice', target: 'here' };
+    const done = async (): Promise<number> => {
+      await pasts.close();
+      return (await store.history.load(place, asEpochMs(0))).deeds.length;
+    };
+    const client = await the().login('novice');
+    // Some protocols send something to log in.
+    const before = await done();
+    await client.run(commands.denied.text);
+    assert.equal(await done(), before);
+    await client.run(commands.allowed.text);
+    assert.ok((await done()) > 0);
+  });
+
   it('5 lets no masked value out, wherever the answer is cut', async () => {
     const client = await the().login();
     for (const size of [0, 1, 2, 3, 5, 7, 16, 61]) {
