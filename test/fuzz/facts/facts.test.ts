@@ -26,8 +26,8 @@ const blinded =
 
 describe('facts', () => {
   for (const [version, statements] of [
-    [18, 900],
-    [15, 300],
+    [18, 500],
+    [15, 200],
   ] as const) {
     it(`tell all that statements change, on PostgreSQL ${version}`, async () => {
       const { counts, misses } = await judgeWrites({ version, statements, seed: 7_000 });
@@ -40,7 +40,7 @@ describe('facts', () => {
   }
 
   it('are found out when they leave something out', async () => {
-    const options = { version: 18, statements: 300, seed: 1 } as const;
+    const options = { version: 18, statements: 150, seed: 1 } as const;
     const noHeirs = blinded((facts) => ({
       ...facts,
       objects: facts.objects.filter(({ name }) => name !== 'public.cascades'),
@@ -49,6 +49,6 @@ describe('facts', () => {
     assert.ok(missed.misses.length > 0);
     assert.ok(missed.misses.every(({ misses }) => misses.join().includes('cascades')));
     const harmless = blinded((facts) => ({ ...facts, effects: ['read'] }));
-    assert.ok((await judgeWrites({ ...options, blinding: harmless })).misses.length > 50);
+    assert.ok((await judgeWrites({ ...options, blinding: harmless })).misses.length > 25);
   });
 });

@@ -46,8 +46,8 @@ async function regression(only: readonly string[]): Promise<boolean> {
       await admin.rows(`ALTER DATABASE regression SET ${setting}`);
     }
     admin.close();
-    const onScript = (name: string, counts: FactCounts): void => {
-      console.error(`${name}: ${lineOf(counts)}`);
+    const onScript = (name: string, { counts, misses }: FactResult): void => {
+      console.error(`${name}: ${lineOf(counts)}; ${misses.length} misses so far`);
     };
     const result = await judgeSuite({ suite, port: server.port, only, onScript });
     return report(`regression suite, PostgreSQL ${suite.version}`, result);

@@ -90,7 +90,7 @@ export interface SuiteOptions {
   readonly port: number;
   /** Names of scripts; those of the schedule when empty. */
   readonly only: readonly string[];
-  readonly onScript: (name: string, counts: FactCounts) => void;
+  readonly onScript: (name: string, tally: FactResult) => void;
 }
 
 /** Scripts about psql, or about what needs more than one session. */
@@ -122,7 +122,7 @@ export async function judgeSuite({ suite, port, only, onScript }: SuiteOptions):
         tally.add(name, text, await judged(session, text));
       }
       session.close();
-      onScript(name, tally.counts);
+      onScript(name, tally);
     }
   } finally {
     await parser.close();
