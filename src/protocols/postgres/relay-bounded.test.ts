@@ -1,5 +1,6 @@
 /** Limits at run time, on real servers: what is above them does not stay, and the session goes on. */
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { systemClock } from '#core/clock.ts';
 import { asId } from '#core/ids.ts';
@@ -24,6 +25,7 @@ import { frontend } from './codec/messages.ts';
 import {
   encodeBare,
   encodeBind,
+  encodeCancelRequest,
   encodeDescribe,
   encodeExecute,
   encodeParse,
@@ -114,6 +116,12 @@ for (const version of [18, 15] satisfies PostgresVersion[]) {
     };
     const count = async (where = 'true', table = 'orders'): Promise<number> => {
       const rows = await server.query(`select count(*)::int as n from ${table} where ${where}`);
+      return Number(rows[0]?.['n']);
+    };
+    /** Deletions that the server runs. */
+    const active = async (): Promise<number> => {
+      const rows = await server.query(`select count(*)::int as n from pg_stat_activity
+        where query like 'delete%' and state = 'active'`);
       return Number(rows[0]?.['n']);
     };
     /** The letters of an answer, and the state of the transaction after it. */
@@ -489,13 +497,30 @@ for (const version of [18, 15] satisfies PostgresVersion[]) {
       assert.equal(shape(await client.ready()), 'CZ I');
     });
 
+    it('is cancelled by the client like anything else', async () => {
+      await start({ rowsAffected: 100 });
+      for (const messages of [
+        [encodeQuery('delete from orders where n = 0 and pg_sleep(60) is null')],
+        [...extended('delete from orders where n = 0 and pg_sleep(60) is null'), sync],
+      ]) {
+        client.send(...messages);
+        while ((await active()) === 0) continue;
+        const socket = connect(relay.port, '127.0.0.1');
+        const processId = Buffer.from(client.cancelKey).readInt32BE(0);
+        socket.end(encodeCancelRequest(processId, client.cancelKey.subarray(4)));
+        const answer = await client.ready();
+        assert.equal(fieldsOf(answer)['C'], '57014');
+        assert.equal(statusOf(answer), 'I');
+      }
+      assert.equal(await count(), 300);
+      assert.equal(shape(await simple('delete from orders where n = 0 and id < 9')), 'CZ I');
+    });
+
     it('leaves nothing behind when the client goes in the middle', async () => {
       await start({ rowsAffected: 100 });
       client.send(
         encodeQuery('delete from orders where n = 0 and id < 50 and pg_sleep(0.1) is not null'),
       );
-      const running = `select count(*)::int as n from pg_stat_activity where query like 'delete%'`;
-      const active = async (): Promise<number> => Number((await server.query(running))[0]?.['n']);
       while ((await active()) === 0) continue;
       client.destroy();
       while ((await active()) > 0) continue;
