@@ -160,7 +160,8 @@ function idOf(request: unknown): RequestId {
 async function askerOf(request: Request, world: PolicyWorld): Promise<Asker | string> {
   const target = world.target(request.target);
   if (target === undefined) return `no target '${request.target}'`;
-  const { protocol } = request;
+  // What a shell is given reaches it by SSH.
+  const protocol = request.protocol === 'shell' ? 'ssh' : request.protocol;
   if (protocol !== undefined && (!isProtocol(protocol) || protocol !== target.protocol)) {
     return `target '${target.name}' speaks ${target.protocol}, not ${protocol}`;
   }

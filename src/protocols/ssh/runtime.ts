@@ -3,12 +3,12 @@
  * `upstream.ts` logs in at the target, `relay.ts` serves the session, and what is here ties them.
  */
 import { createPrivateKey } from 'node:crypto';
-import { errorTable, GatewayError, toGatewayError } from '#core/errors.ts';
+import { errorTable, type GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Door, ProtocolRuntime, ProtocolServices, SessionEnd } from '#core/protocol.ts';
 import type { Wire } from '#core/wire.ts';
 import { FieldReader } from '#core/ssh-fields.ts';
 import { sign, writePublicKey } from './codec/keys.ts';
-import { analyseExec } from './commands.ts';
+import { analyseOffline } from './commands-offline.ts';
 import { sshSettings } from './config.ts';
 import { acceptClient } from './downstream.ts';
 import { refusalText, refuse } from './refusal.ts';
@@ -29,13 +29,8 @@ export function sshRuntime(services: ProtocolServices): ProtocolRuntime {
     },
     // What a host would do with a command is not asked there.
     learn: () => Promise.resolve(),
-    analyse: (input, place) => {
-      if (typeof input !== 'string') {
-        throw new GatewayError('SP_BAD_REQUEST', { detail: 'a command is a text' });
-      }
-      const { facts } = analyseExec(input, sshSettings.parse(place.target.settings));
-      return Promise.resolve([{ text: input, facts }]);
-    },
+    analyse: (input, place) =>
+      Promise.resolve(analyseOffline(input, sshSettings.parse(place.target.settings))),
     close: () => Promise.resolve(),
   };
 }
