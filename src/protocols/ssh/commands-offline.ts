@@ -1,7 +1,7 @@
 /**
- * Commands outside a session, for `policy explain` and tests of policies: a text for the login shell,
- * or what a client does on channels, as a list of frames. A frame that is not known, and everything
- * that needs a right of its own, is opaque: nothing is allowed by a mistake.
+ * Commands outside a session, for `policy explain` and tests of policies: a text for the login
+ * shell, or what a client does on channels, as a list of frames. A frame that is not known, and
+ * what needs a right of its own, is opaque: nothing is allowed by a mistake.
  */
 import { opaqueFacts } from '#core/facts.ts';
 import type { AnalysedCommand } from '#core/protocol.ts';
