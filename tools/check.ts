@@ -29,6 +29,7 @@ function pureTests(): string[] {
     'listener',
     'identity',
     'protocols/postgres/codec',
+    'protocols/ssh',
     'session',
     'shell',
     'policy',

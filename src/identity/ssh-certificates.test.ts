@@ -1,9 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { asEpochMs, asId } from '#core/ids.ts';
@@ -58,17 +54,6 @@ describe('SSH certificates', () => {
     assert.equal(all.credentialOf(certificate), record().id);
     clock.pass(60_000);
     assert.equal(all.credentialOf(certificate), undefined);
-  });
-
-  it('are what OpenSSH takes for certificates', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'sp-cert-'));
-    const path = join(directory, 'key-cert.pub');
-    writeFileSync(path, `${certificates().issue(line(), record())}\n`);
-    const shown = execFileSync('ssh-keygen', ['-L', '-f', path], { encoding: 'utf8' });
-    assert.match(shown, /user certificate/);
-    assert.match(shown, /Key ID: "0123456789abcdef0123456789abcdef"/);
-    assert.match(shown, /Critical Options: \(none\)/);
-    rmSync(directory, { recursive: true });
   });
 
   it('of another authority prove nothing, nor does a plain key', () => {

@@ -26,6 +26,9 @@ const meanings: Readonly<
   symlink: { effects: ['create', 'file-write'], access: ['read', 'create'] },
 };
 
+const own = (verb: string): (typeof meanings)[string] | undefined =>
+  Object.hasOwn(meanings, verb) ? meanings[verb] : undefined;
+
 /** The verb of an operation; an OPEN is what its flags make of it. */
 export function verbOf(request: SftpRequest): string {
   if (request.type !== sftp.open) return request.kind?.verb ?? '';
@@ -42,7 +45,7 @@ export function fileOperation(
   paths: readonly string[],
   home?: string,
 ): { readonly text: string; readonly facts: Facts } {
-  const { effects, access } = meanings[verb] ?? { effects: ['unknown'], access: [] };
+  const { effects, access } = own(verb) ?? { effects: ['unknown'], access: [] };
   const kind = effects[0] === 'read' ? 'path' : 'file';
   const objects = paths.flatMap((path, index): ObjectFact[] => {
     const object = { name: fileName(path, home), access: access[index] ?? 'write' };

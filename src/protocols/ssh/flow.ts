@@ -116,6 +116,8 @@ export class Flow {
   }
 
   #drain(): void {
+    // A window alone is no receiver: without packets nothing would ever be sent.
+    if (this.#packetMax === 0) return;
     while (this.#waiting.length > 0) {
       const [first] = this.#waiting;
       if (first === undefined) return;
