@@ -19,6 +19,8 @@ export interface HttpGatewayOptions {
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Secret of the account, by a reference. */
   readonly password?: string;
+  /** TLS towards the target; off when absent. */
+  readonly tls?: GatewayConfig['config']['targets'][number]['tls'];
   /** Merged over the listener. */
   readonly listener?: Readonly<Partial<GatewayConfig['config']['listeners'][number]>>;
 }
@@ -150,7 +152,7 @@ function configuration(home: string, { address, issuer, options }: World): Gatew
           protocol: 'http',
           address,
           labels: { env: 'prod' },
-          tls: { mode: 'disable' },
+          tls: options.tls ?? { mode: 'disable' },
           accounts: [account],
           settings: { hosts: ['app.test'], ...options.settings },
         },

@@ -55,7 +55,7 @@ export function analyseRequest(request: HttpRequest, settings: HttpSettings): Re
     graphql: noGraphql(),
   };
   const path = lookUpPath(request.path);
-  const route = settings.routes.find((each) => fitsRoute(each, request.method, path));
+  const route = routeOf(request, settings);
   if (route !== undefined) addPathValues(route.path, request.path, found);
   if (request.query !== undefined) collectPairs(request.query, 'query', found);
   const isGraphql = settings.graphql.includes(path);
@@ -74,6 +74,16 @@ export function analyseRequest(request: HttpRequest, settings: HttpSettings): Re
 function lookUpPath(path: string): string {
   const lower = path.toLowerCase();
   return lower.length > 1 && lower.endsWith('/') ? lower.slice(0, -1) : lower;
+}
+
+/** What the operator said of the route of a request. */
+export function routeOf(
+  { method, path }: Pick<HttpRequest, 'method' | 'path'>,
+  { routes }: HttpSettings,
+): RouteSetting | undefined {
+  if (routes.length === 0) return undefined;
+  const wanted = lookUpPath(path);
+  return routes.find((route) => fitsRoute(route, method, wanted));
 }
 
 function fitsRoute(route: RouteSetting, method: string, path: string): boolean {
@@ -137,11 +147,24 @@ function readBody({ body, fields }: HttpRequest, isGraphql: boolean, found: Find
     case 'events':
     case 'text':
       addField(found, 'body', text);
+      addLookAlike(text, found);
       return;
     case 'other':
     case 'unknown':
       if (!isGraphql) found.reasons.add('a body of a type that is not read');
   }
+}
+
+/**
+ * Text that would be JSON or a form to a server that does not look at the type: its values count,
+ * and nothing is missed when it is neither.
+ */
+function addLookAlike(text: string, found: Findings): void {
+  const read: Collected = { fields: [], reasons: new Set() };
+  const first = text.trimStart()[0];
+  if (first === '{' || first === '[') collectJson(text, 'body', read);
+  else if (/^[\w.[\]-]+=/.test(text)) collectPairs(text, 'body', read);
+  for (const { name, value } of read.fields) addField(found, name, value);
 }
 
 /** Documents in the query string and in the body: a server may take either. */

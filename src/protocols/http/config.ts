@@ -11,6 +11,7 @@ export interface RouteSetting {
   readonly path: string;
   readonly operation?: string | undefined;
   readonly effects?: readonly Effect[] | undefined;
+  readonly textUnderMasks?: 'refuse' | 'content' | undefined;
 }
 
 export interface HttpSettings {
@@ -58,6 +59,7 @@ const route: z.ZodType<RouteSetting> = z.strictObject({
   path: z.string().startsWith('/'),
   operation: z.string().min(1).optional(),
   effects: z.array(z.enum(routeEffects)).optional(),
+  textUnderMasks: z.enum(['refuse', 'content']).optional(),
 });
 
 /** Reads {@link HttpSettings}; the descriptions are the documentation of the configuration. */

@@ -200,7 +200,8 @@ export class Relay {
     const answer = new Answer({
       outlet,
       status: head.status,
-      reason: head.reason,
+      // Words of the target's own, which nobody looks at.
+      reason: masks.empty ? head.reason : '',
       fields: answerFields(head, masks, { prefix: asked.prefix, host: upstream.host }),
       framing,
       toldLength: masks.empty ? valueOf(head.fields, 'content-length') : undefined,

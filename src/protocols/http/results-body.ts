@@ -7,6 +7,7 @@ import { httpLimits } from '#core/limits.ts';
 import type { MaskSet } from '#core/masking.ts';
 import { membersOf } from './codec/fields.ts';
 import type { Answered, BodyMasker } from './dialect.ts';
+import { routeOf } from './commands.ts';
 import { isUtf8, type MediaType, mediaType } from './media-type.ts';
 import { undoCodings } from './read-body.ts';
 import { CsvMasker } from './results-csv.ts';
@@ -32,7 +33,8 @@ export function bodyMasker(answered: Answered): BodyMasker | undefined {
   return codings.length === 0 ? masker : new DecodingMasker(codings, masker);
 }
 
-function maskerOf(type: MediaType, { analysis, masks, settings }: Answered): BodyMasker {
+function maskerOf(type: MediaType, { analysis, masks, settings, request }: Answered): BodyMasker {
+  const plain = routeOf(request, settings)?.textUnderMasks ?? settings.textUnderMasks;
   const fields = (kind: string): FieldMasks => new FieldMasks(masks, kind, analysis.aliases);
   switch (type.form) {
     case 'json':
@@ -43,10 +45,10 @@ function maskerOf(type: MediaType, { analysis, masks, settings }: Answered): Bod
     case 'form':
       return new PairMasker(fields('form'));
     case 'events':
-      return new EventMasker(fields('json'), settings.textUnderMasks === 'content');
+      return new EventMasker(fields('json'), plain === 'content');
     case 'graphql':
     case 'text':
-      if (masks.columns.length > 0 && settings.textUnderMasks === 'refuse') {
+      if (masks.columns.length > 0 && plain === 'refuse') {
         throw unsound(`no fields are found in ${type.name.slice(0, 64)}`);
       }
       return new TextMasker(masks);

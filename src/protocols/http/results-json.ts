@@ -21,6 +21,9 @@ const CLOSE_OBJECT = 0x7d;
 const OPEN_LIST = 0x5b;
 const CLOSE_LIST = 0x5d;
 
+/** Strings of JSON in strings of JSON. */
+const NESTED_MAX = 4;
+
 /** What may come next. */
 type Expect = 'value' | 'value-or-close' | 'key' | 'key-or-close' | 'colon' | 'comma-or-close';
 
@@ -42,6 +45,7 @@ const notJson = (): GatewayError => new GatewayError('SP_MASK_UNSOUND', { detail
 
 export class JsonMasker implements BodyMasker {
   readonly #fields: FieldMasks;
+  readonly #depth: number;
   readonly #levels: Level[] = [];
   readonly #out = new ByteSink();
   #rest: Uint8Array = nothing;
@@ -49,8 +53,10 @@ export class JsonMasker implements BodyMasker {
   /** Inside a string that is too long to be looked at: it is passed over. */
   #skipping: 'no' | 'string' | 'escape' = 'no';
 
-  constructor(fields: FieldMasks) {
+  /** @param depth - how many strings of JSON this text is in. */
+  constructor(fields: FieldMasks, depth: number = 0) {
     this.#fields = fields;
+    this.#depth = depth;
   }
 
   push(bytes: Uint8Array, start: number, end: number): Uint8Array {
@@ -191,6 +197,8 @@ export class JsonMasker implements BodyMasker {
   }
 
   #content(bytes: Uint8Array, start: number, end: number, name: string): Uint8Array | undefined {
+    const inner = this.#fields.hasNames ? this.#nested(bytes, start, end) : undefined;
+    if (inner !== undefined) return inner;
     if (bytes.subarray(start, end).includes(BACKSLASH)) {
       const clean = this.#fields.contentText(name, textOf(bytes, start, end));
       return clean === undefined ? undefined : encoder.encode(JSON.stringify(clean));
@@ -198,6 +206,22 @@ export class JsonMasker implements BodyMasker {
     const range = { bytes, start: start + 1, end: end - 1 };
     const clean = this.#fields.content(name, 'text', range);
     return clean === undefined ? undefined : encoder.encode(JSON.stringify(decoder.decode(clean)));
+  }
+
+  /** A string that is a text of JSON itself; undefined when it is none. */
+  #nested(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
+    const first = bytes[start + 1];
+    if (first !== OPEN_OBJECT && first !== OPEN_LIST) return undefined;
+    if (this.#depth >= NESTED_MAX) throw notJson();
+    const inner = encoder.encode(textOf(bytes, start, end));
+    try {
+      const masker = new JsonMasker(this.#fields, this.#depth + 1);
+      const clean = Buffer.concat([masker.push(inner, 0, inner.length), masker.end()]);
+      return encoder.encode(JSON.stringify(decoder.decode(clean)));
+    } catch {
+      // Text with a bracket, as in a message.
+      return undefined;
+    }
   }
 
   /** A number, or `true`, `false`, `null`. */

@@ -2,7 +2,7 @@
  * The head of an answer as the client gets it, and how its body is framed. Under masks nothing
  * passes that could tell what a mask hides: lengths, checksums, ranges, values in fields.
  */
-import type { MaskSet } from '#core/masking.ts';
+import type { ColumnMask, MaskSet } from '#core/masking.ts';
 import { endToEnd, type Field } from './codec/fields.ts';
 import type { ResponseHead } from './codec/head.ts';
 
@@ -44,14 +44,31 @@ export function answerFields(
   return fields;
 }
 
-function masked(field: Field, masks: MaskSet): Field {
+/**
+ * A field under masks: by its name as a column of `header`, with `x-` before it or without, and by
+ * content. Where fields are masked a redirect keeps its path alone: its query has values whose
+ * names nobody knows.
+ */
+function masked({ name, value }: Field, masks: MaskSet): Field {
+  if (masks.empty) return { name, value };
+  const column = masks.columns.length === 0 ? undefined : maskOfField(name, masks);
+  if (column !== undefined) {
+    return { name, value: oneLine(masks.replace(column.transform, 'text', value) ?? '') };
+  }
+  const isTarget = (name === 'location' || name === 'content-location') && masks.columns.length > 0;
+  const kept = isTarget ? value.replace(/[?#].*$/, '') : value;
   const { content } = masks;
-  if (content === undefined) return field;
-  const bytes = encoder.encode(field.value);
-  const clean = content.cell(bytes, 0, bytes.length, 'text', content.hint(field.name));
-  if (clean === undefined) return field;
-  return { name: field.name, value: decoder.decode(clean).replaceAll(/[\r\n\0]/g, ' ') };
+  if (content === undefined) return { name, value: kept };
+  const bytes = encoder.encode(kept);
+  const clean = content.cell(bytes, 0, bytes.length, 'text', content.hint(name));
+  return { name, value: clean === undefined ? kept : oneLine(decoder.decode(clean)) };
 }
+
+const maskOfField = (name: string, masks: MaskSet): ColumnMask | undefined =>
+  masks.column('header', '$', name) ??
+  (name.startsWith('x-') ? masks.column('header', '$', name.slice(2)) : undefined);
+
+const oneLine = (text: string): string => text.replaceAll(/[\r\n\0]/g, ' ');
 
 function withinPrefix(field: Field, { prefix, host }: AnswerOptions): Field {
   if (prefix === '' || field.name !== 'location') return field;
