@@ -4,6 +4,7 @@ const suites: Readonly<Record<string, string>> = {
   masking: './masking.ts',
   recording: './recording.ts',
   facts: './facts.ts',
+  http: './http.ts',
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

@@ -26,10 +26,9 @@ async function understood(path: string): Promise<string | undefined> {
 }
 
 it('reads a path that is forwarded as the one that was judged', async () => {
-  const part = fc.constantFrom(
-    ...['a', 'B', '/', '/', '.', '..', '%2e', '%41', '%20', '%C3%A9', '~', '+', '=', ':', '@', '!'],
-    ...['%7e', '%5B', '(', ',', '*', "'", '%25', '%2f', ';', '%00', '\\', '#', '?x', '%E2%82%AC'],
-  );
+  const pieces =
+    "a B / / . .. %2e %41 %20 %C3%A9 ~ + = : @ ! %7e %5B ( , * ' %25 %2f ; %00 \\ # ?x %E2%82%AC";
+  const part = fc.constantFrom(...pieces.split(' '));
   let accepted = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(part, { maxLength: 8 }), async (parts) => {

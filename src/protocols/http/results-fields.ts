@@ -51,6 +51,7 @@ export class FieldMasks {
 
   /** The same for text that was decoded. */
   contentText(name: string, text: string): string | undefined {
+    if (this.#masks.content === undefined || text === '') return undefined;
     const bytes = encoder.encode(text);
     const clean = this.content(name, 'text', { bytes, start: 0, end: bytes.length });
     return clean === undefined ? undefined : decoder.decode(clean);

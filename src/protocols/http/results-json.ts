@@ -11,6 +11,7 @@ import type { ColumnMask } from '#core/masking.ts';
 import type { BodyMasker } from './dialect.ts';
 import { ByteSink } from './byte-sink.ts';
 import type { FieldMasks } from './results-fields.ts';
+import { JsonPlace, KeyTable, notJson, textOf } from './results-json-keys.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -29,10 +30,11 @@ type Expect = 'value' | 'value-or-close' | 'key' | 'key-or-close' | 'colon' | 'c
 
 interface Level {
   readonly isObject: boolean;
-  /** Path of the object, or of the list's elements. */
-  readonly path: string;
+  /** Where it is: the object, or the list's elements. */
+  readonly place: JsonPlace;
   /** Covers everything below. */
   readonly mask: ColumnMask | undefined;
+  /** The key whose value comes; for a list, its own name. */
   key: string;
 }
 
@@ -41,12 +43,14 @@ const encoder = new TextEncoder();
 const nothing: Uint8Array = new Uint8Array(0);
 const redacted = encoder.encode('"[REDACTED]"');
 
-const notJson = (): GatewayError => new GatewayError('SP_MASK_UNSOUND', { detail: 'not JSON' });
-
 export class JsonMasker implements BodyMasker {
   readonly #fields: FieldMasks;
   readonly #depth: number;
   readonly #levels: Level[] = [];
+  readonly #root: JsonPlace;
+  readonly #keys: KeyTable;
+  /** What a mask makes of every text. */
+  readonly #constants = new Map<ColumnMask, Uint8Array>();
   readonly #out = new ByteSink();
   #rest: Uint8Array = nothing;
   #expect: Expect = 'value';
@@ -57,6 +61,8 @@ export class JsonMasker implements BodyMasker {
   constructor(fields: FieldMasks, depth: number = 0) {
     this.#fields = fields;
     this.#depth = depth;
+    this.#root = new JsonPlace('$', fields);
+    this.#keys = new KeyTable(fields);
   }
 
   push(bytes: Uint8Array, start: number, end: number): Uint8Array {
@@ -142,30 +148,26 @@ export class JsonMasker implements BodyMasker {
     this.#wantValue();
     if (this.#levels.length >= httpLimits.depthMax) throw notJson();
     const parent = this.#levels.at(-1);
-    const own = this.#pathOf(parent);
+    const own = this.#placeBelow(parent);
     this.#levels.push({
       isObject,
-      path: isObject || !this.#fields.hasNames ? own : `${own}[]`,
+      place: isObject ? own : own.elements(),
       mask: this.#maskOf(parent),
-      key: parent?.isObject === false ? parent.key : '',
+      // Elements of a list have the name of the list.
+      key: isObject ? '' : (parent?.key ?? ''),
     });
-    const level = this.#levels.at(-1);
-    // Elements of a list have the name of the list.
-    if (level !== undefined && !isObject && parent?.isObject === true) level.key = parent.key;
     this.#expect = isObject ? 'key-or-close' : 'value-or-close';
   }
 
-  /** The path of a value below `parent`. */
-  #pathOf(parent: Level | undefined): string {
-    if (!this.#fields.hasNames) return '';
-    if (parent === undefined) return '$';
-    return parent.isObject ? `${parent.path}.${parent.key}` : parent.path;
+  #placeBelow(parent: Level | undefined): JsonPlace {
+    if (parent === undefined || !this.#fields.hasNames) return this.#root;
+    return parent.isObject ? parent.place.member(parent.key) : parent.place;
   }
 
   #maskOf(parent: Level | undefined): ColumnMask | undefined {
     if (parent === undefined) return undefined;
     if (parent.mask !== undefined || !parent.isObject) return parent.mask;
-    return this.#fields.maskOf(parent.path, parent.key);
+    return this.#fields.hasNames ? parent.place.maskOf(parent.key) : undefined;
   }
 
   #wantValue(): void {
@@ -180,20 +182,30 @@ export class JsonMasker implements BodyMasker {
     const level = this.#levels.at(-1);
     if (this.#expect === 'key' || this.#expect === 'key-or-close') {
       if (level === undefined) throw notJson();
-      const name = textOf(bytes, start, end);
-      level.key = name;
+      const key = this.#keys.read(bytes, start, end);
+      level.key = key.name;
       this.#expect = 'colon';
-      const clean = this.#fields.contentText('', name);
-      return clean === undefined ? undefined : encoder.encode(JSON.stringify(clean));
+      return key.replacement;
     }
     this.#wantValue();
     this.#valueEnds();
     const mask = this.#maskOf(level);
     if (mask !== undefined) {
-      const text = this.#fields.replace(mask, 'text', textOf(bytes, start, end));
-      return encoder.encode(JSON.stringify(text));
+      return this.#maskedText(mask, bytes, start, end);
     }
     return this.#content(bytes, start, end, level?.key ?? '');
+  }
+
+  #maskedText(mask: ColumnMask, bytes: Uint8Array, start: number, end: number): Uint8Array {
+    const known = this.#constants.get(mask);
+    if (known !== undefined) return known;
+    const text = this.#fields.replace(mask, 'text', textOf(bytes, start, end));
+    const replacement = encoder.encode(JSON.stringify(text));
+    const { kind } = mask.transform;
+    if (kind === 'redact' || kind === 'null' || kind === 'fixed') {
+      this.#constants.set(mask, replacement);
+    }
+    return replacement;
   }
 
   #content(bytes: Uint8Array, start: number, end: number, name: string): Uint8Array | undefined {
@@ -229,14 +241,14 @@ export class JsonMasker implements BodyMasker {
     this.#wantValue();
     this.#valueEnds();
     const level = this.#levels.at(-1);
-    const text = textOfWord(bytes, start, end);
-    const isNumber = text !== 'true' && text !== 'false' && text !== 'null';
+    const kind = wordKind(bytes, start, end);
     const mask = this.#maskOf(level);
-    const kind = isNumber ? (/^-?\d+$/.test(text) ? 'integer' : 'float') : 'boolean';
     if (mask !== undefined) {
-      return text === 'null' ? undefined : jsonWord(this.#fields.replace(mask, kind, text));
+      if (kind === 'other') return undefined;
+      const text = decoder.decode(bytes.subarray(start, end));
+      return jsonWord(this.#fields.replace(mask, kind, text));
     }
-    if (!isNumber) return undefined;
+    if (kind === 'other' || kind === 'boolean') return undefined;
     const clean = this.#fields.content(level?.key ?? '', kind, { bytes, start, end });
     return clean === undefined ? undefined : jsonWord(decoder.decode(clean));
   }
@@ -306,27 +318,42 @@ function wordEnd(bytes: Uint8Array, from: number, isLast: boolean): number {
   return isLast ? bytes.length : -1;
 }
 
-/** The text of a string with its quotes. */
-function textOf(bytes: Uint8Array, start: number, end: number): string {
-  try {
-    const text = decoder.decode(bytes.subarray(start, end));
-    const value: unknown = text.includes('\\') ? JSON.parse(text) : text.slice(1, -1);
-    if (typeof value === 'string') return value;
-  } catch {
+/** What a word is; `other` is null. By the grammar of RFC 8259. */
+function wordKind(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): 'integer' | 'float' | 'boolean' | 'other' {
+  const first = bytes[start] ?? 0;
+  if (first >= 97) {
+    const word = decoder.decode(bytes.subarray(start, end));
+    if (word === 'null') return 'other';
+    if (word === 'true' || word === 'false') return 'boolean';
     throw notJson();
   }
-  throw notJson();
+  const digits = first === 0x2d ? start + 1 : start;
+  const whole = digitsEnd(bytes, digits, end);
+  const hasZero = bytes[digits] === 0x30 && whole > digits + 1;
+  if (whole === digits || hasZero) throw notJson();
+  let at = whole;
+  if (bytes[at] === 0x2e && at < end) {
+    at = digitsEnd(bytes, at + 1, end);
+    if (at === whole + 1) throw notJson();
+  }
+  if (at < end && ((bytes[at] ?? 0) | 0x20) === 0x65) {
+    const sign = bytes[at + 1] === 0x2b || bytes[at + 1] === 0x2d ? 2 : 1;
+    const from = at + sign;
+    at = digitsEnd(bytes, from, end);
+    if (at === from) throw notJson();
+  }
+  if (at !== end) throw notJson();
+  return at === whole ? 'integer' : 'float';
 }
 
-/** By the language's own grammar. */
-function textOfWord(bytes: Uint8Array, start: number, end: number): string {
-  const text = decoder.decode(bytes.subarray(start, end));
-  try {
-    JSON.parse(text);
-    return text;
-  } catch {
-    throw notJson();
-  }
+function digitsEnd(bytes: Uint8Array, from: number, end: number): number {
+  let at = from;
+  while (at < end && (bytes[at] ?? 0) >= 48 && (bytes[at] ?? 0) <= 57) at += 1;
+  return at;
 }
 
 /** A replacement as a number where it is one, else null. */
