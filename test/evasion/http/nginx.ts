@@ -10,6 +10,9 @@ export interface Nginx {
   stop(): Promise<void>;
 }
 
+/** Debian's package of the same name has it. */
+const program = 'nginx';
+
 /** Starts nginx with the locations of the labelled cases. */
 export async function startNginx(upstream: number): Promise<Nginx> {
   const home = mkdtempSync(join(tmpdir(), 'sp-nginx-'));
@@ -29,9 +32,9 @@ location = /admin/purge { proxy_pass ${origin}/admin/purge; }
 location / { proxy_pass ${origin}; } } }
 `,
   );
-  const child = spawn('nginx', ['-c', join(home, 'nginx.conf'), '-p', home], { stdio: 'ignore' });
+  const child = spawn(program, ['-c', join(home, 'nginx.conf'), '-p', home], { stdio: 'ignore' });
   const failed = new Promise<never>((_resolve, reject) => {
-    child.once('error', () => reject(new Error('nginx is needed: apt-get install nginx-light')));
+    child.once('error', () => reject(new Error('nginx is needed: apt-get install nginx')));
     child.once('exit', (code) => reject(new Error(`nginx ended with ${code}`)));
   });
   failed.catch(() => undefined);
