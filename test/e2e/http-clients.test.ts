@@ -138,8 +138,10 @@ import java.security.cert.*; import javax.net.ssl.*;
 public class Ask { public static void main(String[] args) throws Exception {
   KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType()); store.load(null, null);
   try (var in = Files.newInputStream(Path.of(args[0]))) {
-    store.setCertificateEntry("ca", CertificateFactory.getInstance("X.509").generateCertificate(in)); }
-  TrustManagerFactory trust = TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
+    store.setCertificateEntry("ca",
+      CertificateFactory.getInstance("X.509").generateCertificate(in)); }
+  TrustManagerFactory trust =
+    TrustManagerFactory.getInstance(TrustManagerFactory.getDefaultAlgorithm());
   trust.init(store); SSLContext context = SSLContext.getInstance("TLS");
   context.init(null, trust.getTrustManagers(), null);
   HttpClient client = HttpClient.newBuilder().sslContext(context).build();
@@ -147,7 +149,8 @@ public class Ask { public static void main(String[] args) throws Exception {
     HttpRequest.Builder request = HttpRequest.newBuilder(URI.create(args[1] + "/java"))
       .header("Authorization", "Bearer " + args[2]).header("Content-Type", "application/json");
     if (!body.isEmpty()) request.POST(HttpRequest.BodyPublishers.ofString(body));
-    HttpResponse<String> answer = client.send(request.build(), HttpResponse.BodyHandlers.ofString());
+    HttpResponse<String> answer =
+      client.send(request.build(), HttpResponse.BodyHandlers.ofString());
     System.out.println(answer.statusCode() + " " + answer.body()); } } }
 `,
     );

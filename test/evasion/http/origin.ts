@@ -1,6 +1,6 @@
 /**
- * The application of the labelled cases: routes as a lenient framework serves them (any case, a slash
- * at the end, methods overridden by fields, queries and forms), and what came about in it.
+ * The application of the labelled cases: routes as a lenient framework serves them (any case, a
+ * slash at the end, methods overridden by fields, queries and forms), and what came about in it.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { brotliCompressSync, gunzipSync, gzipSync } from 'node:zlib';
