@@ -23,6 +23,7 @@ it('does not let a sample of evasions through, and lets their look-alikes', asyn
     only: undefined,
     direct: false,
     explain: false,
+    lenient: false,
     list: false,
   } as const;
   assert.ok(await runCollection({ name, cases: sample, schema }, options));

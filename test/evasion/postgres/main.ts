@@ -1,7 +1,7 @@
 /**
  * `npm run evasion -- postgres [--version 15|18] [--only pattern] [--own | --corpus]
- * [--direct | --explain] [--list]`: plays the labelled corpus and the project's own cases through a
- * gateway at a real server, or asks `policy explain` about them.
+ * [--direct | --explain | --lenient] [--list]`: plays the labelled corpus and the project's own
+ * cases through a gateway at a real server, or asks `policy explain` about them.
  *
  * With `--direct` it plays them at the server itself: then every intent must show, or the case, or
  * this runner, proves nothing.
@@ -25,6 +25,7 @@ export async function main(args: readonly string[]): Promise<boolean> {
       corpus: { type: 'boolean', default: false },
       direct: { type: 'boolean', default: false },
       explain: { type: 'boolean', default: false },
+      lenient: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
     },
   });
@@ -34,8 +35,8 @@ export async function main(args: readonly string[]): Promise<boolean> {
   let good = true;
   for (const each of versions) {
     for (const collection of collections) {
-      const { direct, explain, list } = values;
-      const options = { version: each, only, direct, explain, list };
+      const { direct, explain, lenient, list } = values;
+      const options = { version: each, only, direct, explain, lenient, list };
       good = (await runCollection(collection, options)) && good;
     }
   }
