@@ -218,6 +218,7 @@ class Analyser implements RunningAnalyser {
       pending,
       chosen: new WeakMap(),
       subqueryNames: new WeakMap(),
+      keyParameters: new Set(),
       checkedTypes: new Set(),
       orderedTypes: new Set(),
       auxiliary: (wanted) => {
@@ -278,7 +279,9 @@ function notKept(made: SqlStatement): Finding {
 /** One statement from its tree, with facts of its own. */
 function built(walk: Walk, tree: Node, text: string, scope: Scope): SqlStatement {
   const facts = new Collector();
-  const env: Environment = { ...walk.env, checkedTypes: new Set(), orderedTypes: new Set() };
+  const keyParameters = new Set<number>();
+  const sets = { keyParameters, checkedTypes: new Set<Oid>(), orderedTypes: new Set<Oid>() };
+  const env: Environment = { ...walk.env, ...sets };
   const own: Walk = { ...walk, env, facts };
   const told = top(own, tree, scope);
   const outcome = facts.returnsOthersRows ? { ...told, output: undefined } : told;
@@ -296,6 +299,7 @@ function built(walk: Walk, tree: Node, text: string, scope: Scope): SqlStatement
     changes: facts.changes,
     copy: outcome.copy,
     searchPath: own.path,
+    keyParameters: [...keyParameters],
     messagesMayLeak: facts.messagesMayLeak && !env.masks.empty,
   };
 }

@@ -236,7 +236,7 @@ function boundsIn(place: Place, node: Node): readonly Bound[] {
 /** `column = value`, `column = other.column`. */
 function equals(place: Place, side: Node, other: Node, by: Comparison): readonly Bound[] {
   const found = columnIn(place, side);
-  if (found === undefined) return [];
+  if (found === undefined || by.operator.at(-1) !== '=') return [];
   const { item, column, type } = found;
   const against = columnIn(place, other);
   if (against !== undefined) {
@@ -355,7 +355,10 @@ function fixedType(place: Place, node: Node): Oid | undefined {
   if ('ParamRef' in node) {
     const given = place.scope.args?.values[(node.ParamRef.number ?? 0) - 1];
     // Without a type it takes that of what it is compared with, as an untyped literal does.
-    if (given === undefined) return unknownType;
+    if (given === undefined) {
+      walk.env.keyParameters.add(node.ParamRef.number ?? 0);
+      return unknownType;
+    }
     return given.type === 0 ? undefined : given.type;
   }
   if ('A_Const' in node) return walk.entries.expression(walk, node, emptyScope).type;

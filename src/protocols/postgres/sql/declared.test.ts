@@ -33,6 +33,16 @@ describe('declared types of parameters', () => {
     assert.equal(facts.analysis, 'complete');
   });
 
+  it('leaves a bound that does not rest on the parameter', async () => {
+    for (const sql of [
+      'UPDATE orders SET total = $1, note = $3 WHERE id = $2',
+      'UPDATE orders SET note = $3 WHERE id = $2 AND total > $1',
+    ]) {
+      const facts = await typed(sql, [float8Type, int4Type, 25]);
+      assert.equal(facts.rowsChangedMax, 1, sql);
+    }
+  });
+
   it('says that reading a value runs code', async () => {
     for (const name of ['hostile', 'pair', 'small']) {
       const facts = await typed('SELECT $1', [0, numberOf(name)]);

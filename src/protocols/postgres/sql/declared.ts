@@ -59,8 +59,11 @@ export function withDeclared(
   const typed: SqlStatement = { ...statement, parameterTypes };
   const code = parameterTypes.find((type) => runsCode(catalogue, type));
   const { rowsChangedMax, ...facts } = statement.facts;
-  const bound = parameterTypes.every((type) => exact.has(type)) ? { rowsChangedMax } : {};
-  const bounded = bound.rowsChangedMax === undefined ? facts : statement.facts;
+  const keys = statement.keyParameters ?? types.map((_, at) => at + 1);
+  const isBound =
+    rowsChangedMax !== undefined &&
+    keys.every((number) => exact.has(parameterTypes[number - 1] ?? unknownType));
+  const bounded = isBound ? statement.facts : facts;
   if (code === undefined) return { ...typed, facts: bounded };
   return {
     ...typed,

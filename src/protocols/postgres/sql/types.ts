@@ -62,6 +62,8 @@ export interface SqlStatement {
   readonly copy: CopyFormat | undefined;
   /** Types of its parameters: as declared, `unknown` where not. Undefined when nothing is known. */
   readonly parameterTypes?: readonly number[];
+  /** Numbers of the parameters by whose values keys bound how many rows it writes. */
+  readonly keyParameters?: readonly number[];
   /** The search path that its names were found by: a cursor keeps to it while it is open. */
   readonly searchPath?: readonly string[];
   /** Whether errors and notices of it may carry masked values, so that their text must go. */

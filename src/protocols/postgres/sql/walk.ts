@@ -32,6 +32,8 @@ export interface Environment {
   readonly chosen: WeakMap<object, readonly FunctionInfo[]>;
   /** Names of the first columns of sub-queries, which name the columns that hold them. */
   readonly subqueryNames: WeakMap<object, string>;
+  /** Parameters that keys are compared with, where that bounds how many rows are written. */
+  readonly keyParameters: Set<number>;
   /** Types that were looked at in this statement. */
   readonly checkedTypes: Set<Oid>;
   readonly orderedTypes: Set<Oid>;
