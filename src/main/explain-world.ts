@@ -8,7 +8,8 @@ import { resolve } from 'node:path';
 import { systemClock } from '#core/clock.ts';
 import type { SessionContext } from '#core/command.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
-import { opaqueFacts } from '#core/facts.ts';
+import { type Facts, opaqueFacts } from '#core/facts.ts';
+import { type History, unknownHistory } from '#core/history.ts';
 import { asEpochMs, type EpochMs } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { PolicyMasks, PolicyWorld } from '#core/ports/policy-tools.ts';
@@ -23,6 +24,7 @@ import { systemRandom } from '#core/random.ts';
 import { type Account, accountNamed, type ProtocolName, type Target } from '#core/target.ts';
 import { personIdentity } from '#identity/authenticator.ts';
 import { gatewayAuthorization } from '#session/admission.ts';
+import { Pasts } from '#session/past.ts';
 import type { UpstreamPort } from '#session/ports.ts';
 import { type IdentityReader, readIdentities } from '#store/store.ts';
 import type { GatewayConfig } from './gateway.ts';
@@ -135,6 +137,24 @@ export class ExplainWorld implements PolicyWorld {
     return this.analyse(input, place, masks);
   };
 
+  /** As a session would know it; nothing is written. */
+  past = async (
+    { identity, target }: SessionContext,
+    masks: PolicyMasks,
+  ): Promise<(facts: Facts) => History> => {
+    const store = this.#opened();
+    if (store === 'none') return unknownHistory;
+    const pasts = new Pasts({
+      store: { ...nothingKept, load: (place, since) => store.history.load(place, since) },
+      clock: systemClock,
+      limits: this.#parts.loaded.config.limits,
+      warn: (message, thrown) => this.#parts.report(`${message}: ${told(thrown)}`),
+    });
+    const set = this.#maskSet(masks.rules, masks.version);
+    const past = await pasts.open({ identity: identity.id, target: target.name }, () => set);
+    return (facts) => past.of(facts);
+  };
+
   async close(): Promise<void> {
     const runtimes = await Promise.allSettled(this.#runtimes.values());
     for (const runtime of runtimes) {
@@ -145,16 +165,33 @@ export class ExplainWorld implements PolicyWorld {
 
   /** An identity that the gateway has met; unknown where there is no store to ask. */
   async #seen(id: string): Promise<Identity | undefined> {
-    const { loaded, report } = this.#parts;
-    const path = resolve(loaded.directory, loaded.config.store.file);
+    const store = this.#opened();
+    try {
+      return store === 'none' ? undefined : (await store.find(id))?.identity;
+    } catch (thrown) {
+      return this.#unopened(thrown);
+    }
+  }
+
+  /** The store of the gateway, if there is one. */
+  #opened(): IdentityReader | 'none' {
+    const path = this.#storePath;
     try {
       this.#store ??= existsSync(path) ? readIdentities(path) : 'none';
-      return this.#store === 'none' ? undefined : (await this.#store.find(id))?.identity;
     } catch (thrown) {
-      this.#store = 'none';
-      report(`identities cannot be looked up in ${path}: ${told(thrown)}`);
-      return undefined;
+      this.#unopened(thrown);
     }
+    return this.#store ?? 'none';
+  }
+
+  #unopened(thrown: unknown): undefined {
+    this.#store = 'none';
+    this.#parts.report(`identities cannot be looked up in ${this.#storePath}: ${told(thrown)}`);
+  }
+
+  get #storePath(): string {
+    const { loaded } = this.#parts;
+    return resolve(loaded.directory, loaded.config.store.file);
   }
 
   #runtime(name: ProtocolName): Promise<ProtocolRuntime> {
@@ -223,6 +260,8 @@ export class ExplainWorld implements PolicyWorld {
     }
   }
 }
+
+const nothingKept = { save: () => Promise.resolve(), purge: () => Promise.resolve() };
 
 const hasSecret = ({ password, clientCertificate }: Account): boolean =>
   password !== undefined || clientCertificate !== undefined;

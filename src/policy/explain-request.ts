@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import type { Command, SessionContext } from '#core/command.ts';
 import type { Analysis, Facts } from '#core/facts.ts';
-import { unknownHistory } from '#core/history.ts';
+import { type History, unknownHistory } from '#core/history.ts';
 import { asId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { AnalysedCommand } from '#core/protocol.ts';
@@ -44,6 +44,9 @@ interface Asker {
   readonly identityKnown: boolean;
 }
 
+/** The past of a command, by its facts. */
+type Past = (facts: Facts) => History;
+
 /** Askers that are remembered. */
 const ASKERS_MAX = 1_000;
 
@@ -52,6 +55,7 @@ export class Explainer {
   readonly #policy: PolicySet;
   readonly #world: PolicyWorld;
   readonly #askers = new Map<string, Asker>();
+  readonly #pasts = new WeakMap<SessionContext, Past>();
 
   constructor(policy: PolicySet, world: PolicyWorld) {
     this.#policy = policy;
@@ -72,7 +76,8 @@ export class Explainer {
     const { context, identityKnown } = asker;
     const analysed = await this.#analyse(parsed.data, context);
     if (typeof analysed === 'string') return { ok: false, id, error: analysed };
-    const commands = analysed.map((each) => this.#command(context, parsed.data, each));
+    const past = await this.#past(parsed.data, asker);
+    const commands = analysed.map((each) => this.#command(context, parsed.data.kind, each, past));
     const [first, ...rest] = commands.map((command) => ({ command, outcome: command.verdict }));
     if (first === undefined) return { ok: false, id, error: 'the input is no command' };
     const { command } = rest.reduce(stricter, first);
@@ -94,6 +99,19 @@ export class Explainer {
     return asker;
   }
 
+  /** As the request says, else as the gateway remembers it, else nothing is known. */
+  async #past({ history, identity }: Request, { context, identityKnown }: Asker): Promise<Past> {
+    if (history !== undefined) return (facts) => plainHistory(facts, history);
+    const known = this.#pasts.get(context);
+    if (known !== undefined) return known;
+    // An identity that the request describes is nobody whom the gateway has met.
+    const isMet = identityKnown && typeof identity === 'string';
+    const masks = { rules: this.#policy.maskRules(context), version: this.#policy.version };
+    const past = (isMet && (await this.#world.past?.(context, masks))) || unknownHistory;
+    this.#pasts.set(context, past);
+    return past;
+  }
+
   async #analyse(
     { input, startup }: Request,
     context: SessionContext,
@@ -111,11 +129,12 @@ export class Explainer {
 
   #command(
     context: SessionContext,
-    { kind, history: given }: Request,
+    kind: Command['kind'],
     { text, facts }: AnalysedCommand,
+    past: Past,
   ): ExplainedCommand {
     const id: Command['id'] = asId('explain');
-    const history = given === undefined ? unknownHistory(facts) : plainHistory(facts, given);
+    const history = past(facts);
     const command: Command = { id, context, kind, text, parameters: [], state: '', facts, history };
     const { now } = this.#world;
     const { outcome, rule, reason, observed, limits } = this.#policy.decide(command, now);

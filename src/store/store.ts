@@ -100,6 +100,8 @@ export async function openStore(options: StoreOptions): Promise<Store> {
 
 /** The identities in the store of a gateway that may be running. */
 export interface IdentityReader extends Pick<SeenIdentities, 'find'> {
+  /** What they did before. */
+  readonly history: Pick<HistoryStore, 'load'>;
   close(): Promise<void>;
 }
 
@@ -115,6 +117,7 @@ export function readIdentities(path: string): IdentityReader {
   const identities = new StoredIdentities(db);
   return {
     find: (id) => identities.find(id),
+    history: new StoredHistory(db),
     async close() {
       await db.destroy();
       await engine.close();

@@ -1,7 +1,9 @@
 /** Rules that look at the past: what an identity never did before, and how often it asks. */
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import pg from 'pg';
+import { sallyport } from '../support/cli.ts';
 import { startGateway } from '../support/gateway.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 
@@ -139,6 +141,24 @@ describe('rules about the past', () => {
     assert.equal(await said(own, [ask, ask, ask, ask].join('; ')), 'too many questions');
     assert.equal(await said(own, ask), 'too many questions', 'they count from the permit on');
     await own.end();
+  });
+
+  it('are explained as the gateway would decide now', async () => {
+    const config = join(gateway.home, 'sallyport.yaml');
+    const explain = async (
+      identity: string,
+      ...more: readonly string[]
+    ): Promise<number | null> => {
+      const args = ['--target', 'db', '--namespace', 'postgres', '--identity', identity, ...more];
+      const { status, stderr } = await sallyport(['policy', 'explain', '-c', config, ...args]);
+      assert.equal(stderr, '');
+      return status;
+    };
+    assert.equal(await explain('ci/strict', "insert into notes values (7, 'x')"), 0, 'was done');
+    assert.equal(await explain('ci/strict', 'drop table notes'), 5, 'was never done: held');
+    const ask = "select id from people where ssn like 'ssn-5%'";
+    assert.equal(await explain('ci/curious', ask), 3, 'has asked too often: denied');
+    assert.equal(await explain('ci/somebody', ask), 0, 'asked once');
   });
 
   it('remember across a restart', async () => {

@@ -60,6 +60,8 @@ export interface PolicyWorld {
   /** Account and namespace of a request that names none. */
   place(target: Target): { readonly account: string; readonly namespace: string };
   readonly analyse: PolicyAnalyser;
+  /** What the gateway remembers of that session's identity; all is new where this is absent. */
+  past?(session: SessionContext, masks: PolicyMasks): Promise<(facts: Facts) => History>;
 }
 
 /** One rule and why it matches or not. */
