@@ -11,6 +11,7 @@ import { run } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { ensurePackages, missingPackages } from '../test/support/debian.ts';
+import { kubernetesPackages, missingKubernetes } from '../test/support/kubernetes.ts';
 
 const root: string = fileURLToPath(new URL('..', import.meta.url));
 /** Files at a time: most of them start servers, and the machines that run this have two cores. */
@@ -36,7 +37,16 @@ const needs: readonly Need[] = [
     ],
     shows: /conformance\/postgres\/(drivers|masked)/,
   },
+  { packages: kubernetesPackages, shows: /startKubernetes\(/ },
 ];
+
+/** What no package brings: where it is missing its tests do not run, which is said and is no failure. */
+const wants: readonly { readonly missing: () => string | undefined; readonly shows: RegExp }[] = [
+  { missing: missingKubernetes, shows: /startKubernetes\(/ },
+];
+
+/** What could not be asked for here, by file, with the reason. */
+const unasked = new Map<string, string>();
 
 /** What did not run, by file, with the reason. */
 const omitted = new Map<string, string>();
@@ -53,8 +63,13 @@ function select(fragments: readonly string[]): string[] {
 /** Installs what the files need; those whose needs cannot be met are taken out and named. */
 function prepare(files: readonly string[]): string[] {
   const texts = new Map(files.map((file) => [file, readFileSync(join(root, file), 'utf8')]));
+  for (const { missing, shows } of wants) {
+    const why = missing();
+    if (why === undefined) continue;
+    for (const file of files) if (shows.test(texts.get(file) ?? '')) unasked.set(file, why);
+  }
   for (const { packages, shows } of needs) {
-    const users = files.filter((file) => shows.test(texts.get(file) ?? ''));
+    const users = files.filter((file) => !unasked.has(file) && shows.test(texts.get(file) ?? ''));
     if (users.length === 0) continue;
     try {
       ensurePackages(packages);
@@ -65,7 +80,7 @@ function prepare(files: readonly string[]): string[] {
       for (const file of users) omitted.set(file, `needs ${missing}`);
     }
   }
-  return files.filter((file) => !omitted.has(file));
+  return files.filter((file) => !omitted.has(file) && !unasked.has(file));
 }
 
 interface Failure {
@@ -170,8 +185,9 @@ const { failures, skipped, summary, success } = await runFiles(ready);
 for (const { file, name, error } of failures) {
   console.log(`\n✖ ${file}: ${name}\n${shown(error)}`);
 }
-if (omitted.size > 0 || skipped.length > 0) {
+if (omitted.size > 0 || skipped.length > 0 || unasked.size > 0) {
   console.log('\nDID NOT RUN:');
+  for (const [file, why] of unasked) console.log(`  ${file}: ${why}`);
   for (const [file, why] of omitted) console.log(`  ${file}: ${why}`);
   for (const test of skipped) console.log(`  ${test}: skipped`);
 }

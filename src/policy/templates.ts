@@ -6,6 +6,7 @@
 import { columnUseNames, effectNames, listOf, oneOf } from './inputs.ts';
 import { anyEffect, effectParameter, type Template } from './template.ts';
 import { hostTemplates } from './templates-hosts.ts';
+import { kubernetesTemplates } from './templates-kubernetes.ts';
 
 export type { Template } from './template.ts';
 
@@ -350,4 +351,5 @@ export const templates: ReadonlyMap<string, Template> = new Map([
   ['novel', novel],
   ['not-understood', notUnderstood],
   ...hostTemplates,
+  ...kubernetesTemplates,
 ]);

@@ -52,6 +52,14 @@ const cutJson = json.split(/(?<=91|45395787)/);
 /** What the target gives by path; `shown` is what must be left of it, if it may pass at all. */
 const answers: Readonly<Record<string, { readonly give: Give; readonly shown?: RegExp }>> = {
   '/json': { give: pieces('application/json', json), shown: /"ssn":"\[REDACTED\]"/ },
+  '/short': {
+    give: (response) => {
+      response.setHeader('content-type', 'application/json');
+      response.write(json);
+      response.end();
+    },
+    shown: /"ssn":"\[REDACTED\]"/,
+  },
   '/cut': { give: pieces('application/json', ...cutJson), shown: /"id":1,"ssn":"\[REDACTED\]"/ },
   '/bytes': { give: pieces('application/json', ...json.split('')), shown: /"note":"card \[/ },
   '/escaped': { give: pieces('application/json', escaped), shown: /"ssn":"\[REDACTED\]"/ },
@@ -197,6 +205,15 @@ describe('answers under masks', () => {
     const body: unknown = JSON.parse(bodyOf(answer));
     assert.ok(typeof body === 'object' && body !== null && 'id' in body);
     assert.equal(body.id, 1);
+  });
+
+  it('leave the connection open behind them', async () => {
+    const head = 'HTTP/1.1\r\nHost: app.test\r\nAuthorization: @AUTH\r\n';
+    const answer = await world.raw(
+      `GET /short ${head}\r\nHEAD /short ${head}\r\nGET /json ${head}\r\n` +
+        `GET /short ${head}Connection: close\r\n\r\n`,
+    );
+    assert.equal(answer.match(/HTTP\/1\.1 200 /g)?.length, 4, answer);
   });
 
   it('tell no length of what a HEAD does not show', async () => {

@@ -116,7 +116,12 @@ export async function startShop(options: ShopOptions = {}): Promise<Shop> {
 const LOOK_MS = 25;
 const LOOKS_MAX = 1_200;
 
-async function newHold(gateway: TestGateway, reviewer: string, seen: Set<string>): Promise<Hold> {
+/** The next command that waits. @param seen - ids that were given before; grows. */
+export async function newHold(
+  gateway: TestGateway,
+  reviewer: string,
+  seen: Set<string>,
+): Promise<Hold> {
   for (let look = 0; look < LOOKS_MAX; look += 1) {
     const { status, body } = await gateway.call('GET', '/v1/holds', reviewer);
     if (status !== 200) throw new Error(JSON.stringify(body));

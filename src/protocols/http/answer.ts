@@ -34,6 +34,8 @@ export class Answer {
   #heldBytes: number = 0;
   #hasStarted: boolean = false;
   #isChunked: boolean = false;
+  /** Whether the head says how long the body is, or that there is none. */
+  #hasLength: boolean = false;
 
   constructor(parts: AnswerParts) {
     this.#parts = parts;
@@ -46,7 +48,7 @@ export class Answer {
 
   /** Whether its end is the end of the connection. */
   get endsByClose(): boolean {
-    return this.#hasStarted && !this.#isChunked && this.#length === undefined;
+    return this.#hasStarted && !this.#isChunked && !this.#hasLength;
   }
 
   /** Writes the head of an answer that is passed on as it comes, or that has no body. */
@@ -119,6 +121,7 @@ export class Answer {
     const { framing, status, reason, mayChunk, isLast, toldLength, outlet } = this.#parts;
     if (this.#hasStarted) throw new GatewayError('SP_INTERNAL', { detail: 'two heads' });
     this.#hasStarted = true;
+    this.#hasLength = length !== undefined || framing.kind === 'none';
     const fields = [...this.#parts.fields];
     if (framing.kind === 'none') {
       if (toldLength !== undefined) fields.push({ name: 'content-length', value: toldLength });

@@ -30,6 +30,8 @@ export class Outlet {
 
   /** Who has to wait from now on when somebody is behind. */
   from(source: Source | undefined): void {
+    // Who no longer has to wait is told so now: later nobody would.
+    this.#source?.resume();
     this.#source = source;
     if (this.#isBehind) source?.pause();
   }
