@@ -28,6 +28,8 @@ const policy = `rules:
     then: deny
   - { id: denied, when: "command.text.contains('denied')", then: deny }
   - { id: rest, when: 'true', then: allow }
+masks:
+  - { id: cards, detect: [credit-card], with: redact, match: { targets: [masked] } }
 `;
 
 let host: TestHost;
@@ -39,16 +41,7 @@ before(async () => {
   ensurePackages(['rsync', 'git']);
   host = await startSshd();
   gateway = await startGateway({
-    targets: [
-      {
-        name: 'web',
-        protocol: 'ssh',
-        host: host.host,
-        port: host.port,
-        settings: { hostKeys: [host.hostKey] },
-        accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
-      },
-    ],
+    targets: ['web', 'masked'].map(targetNamed),
     policies: { 'policy.yaml': policy },
     features: ['direct-tcpip:127.0.0.1:*'],
   });
@@ -59,6 +52,15 @@ before(async () => {
     directory: host.directory,
   };
   env = clientEnvironment(access);
+});
+
+const targetNamed = (name: string) => ({
+  name,
+  protocol: 'ssh',
+  host: host.host,
+  port: host.port,
+  settings: { hostKeys: [host.hostKey] },
+  accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
 });
 
 after(async () => {
@@ -292,6 +294,27 @@ describe('file transfer', () => {
     const sha256 = createHash('sha256').update(content).digest('hex');
     assert.ok(text.includes(sha256));
     assert.ok(text.includes(file('kept')));
+  });
+
+  it('gives no file away unmasked where a mask by content is in force', async () => {
+    const card = '4539578763621486';
+    writeFileSync(file('cards'), `the card is ${card}, thanks\n`);
+    const plain = access;
+    access = { ...plain, user: 'deploy@masked' };
+    const printed = succeeded(await runSsh(access, [`cat ${file('cards')}`])).stdout.toString();
+    assert.ok(printed.startsWith('the card is ') && !printed.includes(card), printed);
+    const fetched = file('fetched');
+    const transfers = [
+      await sftp(`get ${file('cards')} ${fetched}\n`),
+      await scp('-O', `127.0.0.1:${file('cards')}`, fetched),
+      await runClient('rsync', ['-e', remoteShell(), `127.0.0.1:${file('cards')}`, fetched], {
+        env,
+      }),
+    ];
+    for (const { status } of transfers) assert.notEqual(status, 0);
+    assert.throws(() => readFileSync(fetched));
+    succeeded(await sftp(`put ${file('cards')} ${file('cards-up')}\n`));
+    access = plain;
   });
 
   it('moves files with scp, over SFTP and in its old way', async () => {

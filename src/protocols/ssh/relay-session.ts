@@ -368,6 +368,7 @@ export class SessionChannel implements Channel {
       // What a transfer writes to standard output is its protocol, not text.
       masks: () => (isText ? stages.masks.without(liftedMasks) : nothing),
       deliver,
+      failed: (thrown) => this.#host.failed(toGatewayError(thrown)),
     });
     if (!isSftp) return;
     this.#sftp = new SftpFilter({

@@ -19,6 +19,8 @@ export interface OutputMaskParts {
   readonly masks: () => Pick<MaskSet, 'version' | 'content'>;
   /** Takes what may leave. */
   readonly deliver: (bytes: Uint8Array, isStderr: boolean) => void;
+  /** What went wrong where nobody calls: output that waited could not be recorded. */
+  readonly failed: (thrown: unknown) => void;
 }
 
 interface Open {
@@ -46,7 +48,15 @@ export class OutputMask {
     if (ready.length > 0) deliver(ready, isStderr);
     this.#stopTimer?.();
     const waitMs = isTerminal ? TERMINAL_WAIT_MS : PIPE_WAIT_MS;
-    this.#stopTimer = clock.after(waitMs, () => this.flush());
+    this.#stopTimer = clock.after(waitMs, () => this.#flushLate());
+  }
+
+  #flushLate(): void {
+    try {
+      this.flush();
+    } catch (thrown) {
+      this.#parts.failed(thrown);
+    }
   }
 
   /** Lets everything go that waits. */
