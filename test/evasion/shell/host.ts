@@ -5,12 +5,15 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { lstatSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { startSshd, type TestHost } from '../../support/openssh.ts';
 
 const USER = 'sallyport-evasion';
+
+/** When all files were written: what a listing shows must not differ from one play to the next. */
+const written = new Date('2026-01-01T00:00:00Z');
 
 /** Files that shells and editors keep for themselves. */
 const ignored = new Set(['.bash_history', '.viminfo', '.lesshst', '.python_history', '.cache']);
@@ -98,6 +101,7 @@ export class ScratchHost {
   write(name: string, text: string, mode = 0o644): void {
     writeFileSync(`${this.home}/${name}`, text, { mode });
     chownSync(`${this.home}/${name}`, this.#id, this.#id);
+    utimesSync(`${this.home}/${name}`, written, written);
   }
 
   /** Runs a text at the host as the user, past everything. */
