@@ -69,8 +69,8 @@ const objectsSql = `
       WHERE c.relkind = 'S' AND d.objid = c.oid AND d.classid = 'pg_class'::regclass
         AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')), ''), c.xmin
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_(toast|catalog)'
-      AND n.nspname <> 'information_schema'
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname !~ '^pg_toast'
+      AND c.oid >= 16384
   UNION ALL SELECT 'function', p.oid, n.nspname || '.' || proname, coalesce((
       SELECT min(tn.nspname || '.' || coalesce(rt.typname, t.typname)) FROM pg_depend d
         JOIN pg_type t ON t.oid = d.refobjid JOIN pg_namespace tn ON tn.oid = t.typnamespace

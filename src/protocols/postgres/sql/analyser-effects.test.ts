@@ -218,6 +218,8 @@ const uses: readonly (readonly [sql: string, uses: string])[] = [
 const named: readonly (readonly [sql: string, objects: string])[] = [
   ['CREATE TABLE x (a int)', 'create public.x'],
   ['CREATE TEMP TABLE x (a int)', 'create pg_temp.x'],
+  ['CREATE TEMP TABLE orders (a int)', 'create pg_temp.orders'],
+  ['CREATE SEQUENCE evil.notes_id_seq', 'create evil.notes_id_seq'],
   ['SELECT 1 AS a INTO x', 'create public.x'],
   ['CREATE TABLE evil.x AS SELECT 1', 'create evil.x'],
   ['CREATE VIEW x AS SELECT 1', 'create public.x'],

@@ -66,7 +66,8 @@ function isView(relation: Relation): boolean {
 function noteObjects(walk: Walk, body: unknown, definition: Definition): readonly Relation[] {
   const { facts } = walk;
   const found: Relation[] = [];
-  const kind = kindIn(body, definition.kind);
+  const kind = ofAll(body) ? 'schema' : kindIn(body, definition.kind);
+  if (ofAll(body)) facts.partial('a schema holds what is not named');
   // A trigger, rule or policy changes the table that it is on.
   const own = isPart(definition.kind) ? { ...definition, access: 'alter' as const } : definition;
   let count = 0;
@@ -168,7 +169,9 @@ function noteObject(
   const { facts } = walk;
   const name = rangeVar(value);
   if (name !== undefined) {
-    const relation = relationNamed(walk, name);
+    // Another of that name can be there, in another schema.
+    const isNew = access === 'create' && madeRelations.has(kind);
+    const relation = isNew ? undefined : relationNamed(walk, name);
     if (relation === undefined) facts.object(kind, newRelationName(walk, name), access);
     else noteRelation(walk, relation, { access, alone: name.inh !== true });
     return relation;
@@ -201,6 +204,12 @@ function noteRelation(
     facts.object(objectKind(heir), fullName(heir), access);
   }
 }
+
+/** GRANT ON ALL TABLES IN SCHEMA and the like. */
+const ofAll = (body: unknown): boolean => fieldOf(body, 'targtype') === 'ACL_TARGET_ALL_IN_SCHEMA';
+
+/** What CREATE makes under the name of a relation. */
+const madeRelations: ReadonlySet<string> = new Set(['table', 'sequence', 'type', 'foreign-table']);
 
 const relationKinds: ReadonlySet<string> = new Set([
   'table',
