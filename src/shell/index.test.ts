@@ -110,6 +110,9 @@ describe('what is not complete', () => {
     'find logs -exec tail -n {} +',
     'grep -e logs/*',
     'echo é|cat',
+    `echo ${'{a,b}'.repeat(40)}`,
+    'echo {1..99999999}',
+    `[ ${'a -a '.repeat(1000)} ]`,
     'cat "$UNKNOWN"',
     // Code.
     "eval 'ls'",

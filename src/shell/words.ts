@@ -37,6 +37,10 @@ export function readWord(word: Word, reader: WordReader): Argument {
   }
   const parts = word.parts;
   if (parts === undefined) return bareWord(word.text, word.value, reader);
+  // Each doubles the words, or more.
+  if (parts.filter((part) => part.type === 'BraceExpansion').length > 4) {
+    reader.doubt('braces that make very many words');
+  }
   let single = true;
   for (const part of parts) {
     if (!examine(part, reader, false)) single = false;
