@@ -189,6 +189,8 @@ export interface HttpLimits {
   readonly fieldFactsMax: number;
   readonly fieldCharsMax: number;
   readonly depthMax: number;
+  /** Analyses of requests without a body that are kept for one target. */
+  readonly analysesMax: number;
   /** One token, line, row or event of a masked answer that must be held whole. */
   readonly unitBytesMax: number;
   /** Milliseconds that a client's connection may wait between two requests. */
@@ -206,6 +208,7 @@ export const httpLimits: HttpLimits = {
   fieldFactsMax: 1_000,
   fieldCharsMax: 1_024,
   depthMax: 200,
+  analysesMax: 1_000,
   unitBytesMax: MiB,
   idleMsMax: 75_000,
   // Shorter than what servers wait, so that a request does not meet a connection being closed.

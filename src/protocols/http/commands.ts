@@ -41,6 +41,10 @@ const overrides: ReadonlySet<string> = new Set([
   'x-method-override',
 ]);
 
+/** Whether a request says a method besides its own in a field. */
+export const saysAnotherMethod = (fields: readonly Field[]): boolean =>
+  fields.some(({ name }) => overrides.has(looseName(name)));
+
 interface Findings extends Collected {
   readonly methods: Set<string>;
   readonly graphql: GraphqlFacts;

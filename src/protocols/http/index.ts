@@ -1,7 +1,7 @@
 /** HTTP/1.1, towards clients and towards targets. The rest of the folder is behind this. */
 import type { Capabilities, Protocol } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
-import { analyseRequest } from './commands.ts';
+import { AnalysisCache } from './commands-cache.ts';
 import { type HttpSettings, httpSettings } from './config.ts';
 import type { Dialect } from './dialect.ts';
 import { encodeRefusal } from './refusal.ts';
@@ -28,10 +28,21 @@ function settingsOf(target: Target): HttpSettings {
   return settings;
 }
 
+const analyses = new WeakMap<Target, AnalysisCache>();
+
+function analysesOf(target: Target): AnalysisCache {
+  let cache = analyses.get(target);
+  if (cache === undefined) {
+    cache = new AnalysisCache(settingsOf(target));
+    analyses.set(target, cache);
+  }
+  return cache;
+}
+
 /** Plain HTTP: facts by method, route, parameters and body. */
 const plain: Dialect = {
   settings: settingsOf,
-  analyse: (request, { target }) => analyseRequest(request, settingsOf(target)),
+  analyse: (request, { target }) => analysesOf(target).analyse(request),
   fault: () => undefined,
   refusal: encodeRefusal,
   maskedFields: (fields) => fields,
