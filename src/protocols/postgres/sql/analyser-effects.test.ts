@@ -237,6 +237,8 @@ const named: readonly (readonly [sql: string, objects: string])[] = [
   ['ALTER TABLE parents ADD COLUMN x int', 'alter public.parents, alter public.children'],
   ['ALTER TABLE ONLY parents ALTER COLUMN a SET DEFAULT 1', 'alter public.parents'],
   ['ALTER TABLE days DETACH PARTITION days_2024', 'alter public.days, alter public.days_2024'],
+  ['CREATE SCHEMA x CREATE TABLE y (a int)', 'create x, create x.y'],
+  ['CLUSTER days USING days_pkey', 'alter public.days, alter public.days_2024'],
   ['DROP TABLE days', 'drop public.days, drop public.days_2024'],
   ["SELECT setval('notes_id_seq', 1)", 'write public.notes_id_seq'],
   ['SELECT nextval(\'"notes_id_seq"\')', 'write public.notes_id_seq'],

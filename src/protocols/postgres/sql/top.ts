@@ -2,7 +2,7 @@
 import type { AlterTableStmt, CreateFunctionStmt, Node, VacuumStmt } from 'libpg-query';
 import { copyStatement } from './copy-statement.ts';
 import { define, optionOf, relationsIn } from './definitions.ts';
-import { aside, viewColumns } from './labels.ts';
+import { aside, heirsOf, viewColumns } from './labels.ts';
 import { fullName, newRelationName, relationNamed, writtenName } from './object-names.ts';
 import { objectKind } from './relations.ts';
 import type { Scope } from './scope.ts';
@@ -197,8 +197,10 @@ function maintenance(walk: Walk, node: Node, row: StatementRow): Outcome {
         touchesRows: false,
       },
     );
-    for (const inner of node.CreateSchemaStmt.schemaElts ?? [])
-      walk.entries.top(walk, inner, topScope);
+    const { schemaname, schemaElts = [] } = node.CreateSchemaStmt;
+    // What stands in it goes into it.
+    const path = schemaname === undefined ? walk.path : [schemaname, ...walk.path];
+    for (const inner of schemaElts) walk.entries.top({ ...walk, path }, inner, topScope);
   } else if ('RefreshMatViewStmt' in node) refresh(walk, node);
   else if ('VacuumStmt' in node) vacuum(walk, node.VacuumStmt);
   else if ('ClusterStmt' in node) rewrite(walk, node.ClusterStmt.relation);
@@ -316,6 +318,8 @@ function rewrite(walk: Walk, name: Parameters<typeof writtenName>[0] | undefined
     facts.partial('what it goes through is not known');
     return;
   }
-  facts.object(objectKind(relation), fullName(relation), 'alter');
+  for (const one of [relation, ...heirsOf(walk.env.catalogue, relation)]) {
+    facts.object(objectKind(one), fullName(one), 'alter');
+  }
   checkComputed(walk, relation);
 }
