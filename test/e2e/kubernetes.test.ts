@@ -157,6 +157,8 @@ describe('a cluster behind the gateway', () => {
     await works(['label', 'configmap', 'settings', 'tier=web']);
     const direct = cluster.admin(['-n', 'app', 'get', 'configmap', 'settings', '-o', 'json']);
     assert.equal(await works(['get', 'configmap', 'settings', '-o', 'json']), direct);
+    // By protobuf.
+    await works(['create', 'configmap', 'more', '--from-literal=a=b']);
     assert.match(await works(['explain', 'deployment.spec']), /replicas/);
     assert.equal((await works(['auth', 'can-i', 'get', 'pods'])).trim(), 'yes');
   });
@@ -185,6 +187,9 @@ describe('a cluster behind the gateway', () => {
     assert.match(hold, /docker\.io\/library\/other:local/);
     assert.match((await denied).error, /a reviewer denied it/);
     assert.equal(cluster.admin(['-n', 'app', 'get', 'deployments', '-o', 'name']), '');
+    const typed = started(['create', 'deployment', 'typed', '--image=docker.io/library/odd:1']);
+    assert.match(await review('deny'), /deployments/);
+    assert.notEqual((await typed).status, 0);
     const running = started(['apply', '-f', '-'], manifest('docker.io/library/busybox:local'));
     await review('approve');
     assert.equal((await running).status, 0, (await running).error);

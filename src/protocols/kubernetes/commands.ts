@@ -12,7 +12,7 @@ import { resourceName } from './facts/resources.ts';
 export function analyseRequest(request: HttpRequest, masks: MaskSet): Facts {
   const info = infoOf(request);
   if (typeof info === 'string') return opaqueFacts(info);
-  const found = requestFacts(info, bodyOf(request), masks);
+  const found = requestFacts(info, bodyOf(request, info), masks);
   const reasons = [...found.reasons];
   for (const { name } of request.fields) {
     if (overrides.has(name.replaceAll('_', '-'))) reasons.push(`the field ${name}`);
@@ -40,10 +40,10 @@ const overrides: ReadonlySet<string> = new Set([
   'x-method-override',
 ]);
 
-function bodyOf({ body, fields }: HttpRequest): Body {
+function bodyOf({ body, fields }: HttpRequest, info: RequestInfo): Body {
   if (body.kind === 'stream') return { kind: 'unread', reason: 'a body that is not read' };
   const type = fields.find(({ name }) => name === 'content-type')?.value ?? '';
-  return readBody(type, body.kind === 'whole' ? body.bytes : new Uint8Array(0));
+  return readBody(type, body.kind === 'whole' ? body.bytes : new Uint8Array(0), info);
 }
 
 function fieldsOf(info: RequestInfo): readonly FieldFact[] {

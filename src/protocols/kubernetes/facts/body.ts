@@ -4,6 +4,8 @@
  */
 import { isAlias, isCollection, isScalar, parseAllDocuments, visit } from 'yaml';
 import { isJsonObject, type Json, strictJson } from '#core/strict-json.ts';
+import { readProtobuf } from './protobuf.ts';
+import type { RequestInfo } from './request-info.ts';
 
 export type BodyKind = 'object' | 'json-patch' | 'merge-patch' | 'strategic-patch' | 'apply';
 
@@ -28,10 +30,15 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /**
  * @param contentType - the header's value; empty when there was none.
  * @param bytes - without any content encoding.
+ * @param info - what the request names: it says what a body without names of its own means.
  */
-export function readBody(contentType: string, bytes: Uint8Array): Body {
+export function readBody(contentType: string, bytes: Uint8Array, info: RequestInfo): Body {
   if (bytes.length === 0) return { kind: 'none' };
   const type = (contentType.split(';')[0] ?? '').trim().toLowerCase();
+  if (type === 'application/vnd.kubernetes.protobuf') {
+    const value = readProtobuf(bytes, info);
+    return value === undefined ? unread('a body of protobuf') : { kind: 'object', value };
+  }
   const kind = kinds.get(type);
   if (kind === undefined) return unread(`a body of the type ${printable(type)}`);
   let text: string;

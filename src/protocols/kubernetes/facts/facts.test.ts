@@ -28,7 +28,7 @@ function facts(method: string, target: string, body: unknown = '', type = ''): R
   const read = info(method, target);
   assert.ok(typeof read !== 'string', target);
   const text = typeof body === 'string' ? body : JSON.stringify(body);
-  return requestFacts(read, readBody(type, Buffer.from(text)), masks);
+  return requestFacts(read, readBody(type, Buffer.from(text), read), masks);
 }
 
 const effects = (...of: Parameters<typeof facts>): readonly string[] =>
