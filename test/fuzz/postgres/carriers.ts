@@ -127,8 +127,17 @@ const carriers: Readonly<Record<string, Carrier>> = {
 /** Those whose results are of types and tables that they make. */
 export const makesObjects: ReadonlySet<string> = new Set(['view', 'table', 'function']);
 
-/** Those that show a plan, or some rows of those that it finds. */
-const hangsOnPlan: ReadonlySet<string> = new Set(['explain', 'cursor', 'portal']);
+/**
+ * Those that show a plan, or some rows of those that it finds: of several rows that an UPDATE or a
+ * DELETE joins with one of its own, the server takes whichever comes first.
+ */
+const hangsOnPlan: ReadonlySet<string> = new Set([
+  'explain',
+  'cursor',
+  'portal',
+  'update',
+  'delete',
+]);
 
 /** How often each way is taken; the rare ones change the catalogue, which is read again then. */
 const shares: readonly (readonly [string, number])[] = [

@@ -140,7 +140,10 @@ export const statementTable: Readonly<Record<string, StatementRow>> = {
   CreateEnumStmt: creates('type'),
   CreateRangeStmt: creates('type'),
   AlterEnumStmt: alters('type'),
-  AlterTypeStmt: alters('type'),
+  AlterTypeStmt: row('ALTER TYPE', 'definition', ['alter'], {
+    kind: 'type',
+    partial: 'it changes the domains over that type too',
+  }),
   CreateSchemaStmt: walked('CREATE SCHEMA'),
   DropStmt: walked('DROP'),
   RenameStmt: row('ALTER … RENAME', 'definition', ['alter']),

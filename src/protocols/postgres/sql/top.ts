@@ -198,6 +198,7 @@ function maintenance(walk: Walk, node: Node, row: StatementRow): Outcome {
       },
     );
     const { schemaname, schemaElts = [] } = node.CreateSchemaStmt;
+    if (schemaname === undefined) facts.partial('the schema is named after a role');
     // What stands in it goes into it.
     const path = schemaname === undefined ? walk.path : [schemaname, ...walk.path];
     for (const inner of schemaElts) walk.entries.top({ ...walk, path }, inner, topScope);
