@@ -42,7 +42,7 @@ export interface HttpGateway {
   stop(): Promise<void>;
 }
 
-const RAW_MS_MAX = 5_000;
+const RAW_MS_MAX = 30_000;
 
 export async function startHttpGateway(options: HttpGatewayOptions): Promise<HttpGateway> {
   const home = mkdtempSync(join(tmpdir(), 'sp-http-'));
