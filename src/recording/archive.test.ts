@@ -20,6 +20,7 @@ import {
 import { DirectoryArchive } from './archive.ts';
 import { decodeContext, subjectOf } from './documents.ts';
 import type { RecorderOptions } from './recorder.ts';
+import { summarise } from './summary.ts';
 import { postgresRenderer } from './renderers/postgres.ts';
 
 const end: SessionEnd = { reason: 'client', code: undefined, detail: '' };
@@ -248,6 +249,13 @@ describe('DirectoryArchive', () => {
     const [read] = await gather(archive.commands('s-1', reading));
     assert.ok(read && 'id' in read);
     assert.equal(read.text, `select '${CANARY}'`);
+  });
+
+  it('finds a recording that was sealed since it was looked for', async () => {
+    await record('s-1');
+    const { state, session } = await summarise(join(bench.directory, 's-1.sprec.open'));
+    assert.deepEqual([session, state], ['s-1', 'sealed']);
+    await assert.rejects(summarise(join(bench.directory, 's-2.sprec.open')));
   });
 
   it('gives nothing of an edited block', async () => {

@@ -22,7 +22,7 @@ import {
   SIGNATURE_BYTES,
 } from './format.ts';
 import { optionalTextOf, textOf } from './json.ts';
-import { OPEN_SUFFIX } from './messages.ts';
+import { OPEN_SUFFIX, SEALED_SUFFIX } from './messages.ts';
 import { FileSource, type RecordingSource } from './source.ts';
 
 /** A seal is a small document; a longer end of file holds none that a listing would find. */
@@ -31,13 +31,24 @@ const BLOCK_MAGIC: Uint8Array = new TextEncoder().encode('SPB1');
 
 /** Summarises one file. A damaged one is listed as such. */
 export async function summarise(path: string): Promise<RecordingSummary> {
-  const source = await FileSource.open(path);
+  const { source, path: found } = await openNow(path);
   try {
     const context = await readContext(source);
     const seal = await readSeal(source);
-    return describe(path, source.bytes, context, seal);
+    return describe(found, source.bytes, context, seal);
   } finally {
     await source.close();
+  }
+}
+
+/** A recording that was sealed since it was looked for has its other name. */
+async function openNow(path: string): Promise<{ source: FileSource; path: string }> {
+  try {
+    return { source: await FileSource.open(path), path };
+  } catch (thrown) {
+    if (!path.endsWith(OPEN_SUFFIX)) throw thrown;
+    const sealed = path.slice(0, -OPEN_SUFFIX.length) + SEALED_SUFFIX;
+    return { source: await FileSource.open(sealed), path: sealed };
   }
 }
 
