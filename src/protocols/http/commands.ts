@@ -34,8 +34,8 @@ const meanings: ReadonlyMap<string, Meaning> = new Map([
 
 const unknownMeaning: Meaning = { effect: 'unknown', access: 'execute' };
 
-/** Fields by which frameworks let a client say another method. */
-const overrides: ReadonlySet<string> = new Set([
+/** Fields by which frameworks let a client say another method; their loose names. */
+export const methodOverrides: ReadonlySet<string> = new Set([
   'x-http-method-override',
   'x-http-method',
   'x-method-override',
@@ -43,7 +43,7 @@ const overrides: ReadonlySet<string> = new Set([
 
 /** Whether a request says a method besides its own in a field. */
 export const saysAnotherMethod = (fields: readonly Field[]): boolean =>
-  fields.some(({ name }) => overrides.has(looseName(name)));
+  fields.some(({ name }) => methodOverrides.has(looseName(name)));
 
 interface Findings extends Collected {
   readonly methods: Set<string>;
@@ -111,7 +111,7 @@ function addPathValues(pattern: string, path: string, found: Findings): void {
 
 function addOverrides(fields: readonly Field[], found: Findings): void {
   for (const { name, value } of fields) {
-    if (overrides.has(looseName(name))) found.methods.add(value.toUpperCase());
+    if (methodOverrides.has(looseName(name))) found.methods.add(value.toUpperCase());
   }
   for (const { name, value } of found.fields) {
     if (name === 'query._method' || name === 'body._method') found.methods.add(value.toUpperCase());

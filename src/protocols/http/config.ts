@@ -50,7 +50,14 @@ const routeEffects = [
   'admin',
 ] as const satisfies readonly Effect[];
 
-const host = z.string().regex(/^[a-z0-9.-]+$/, 'a host name in lower case, without a port');
+/** A host name by which clients reach a target. */
+export const hostName: z.ZodType<string> = z
+  .string()
+  .regex(/^[a-z0-9.-]+$/, 'a host name in lower case, without a port');
+/** The beginning of a path by which clients reach a target: whole segments, with slashes around. */
+export const pathPrefix: z.ZodString = z
+  .string()
+  .regex(/^\/[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*\/$/);
 const route: z.ZodType<RouteSetting> = z.strictObject({
   method: z
     .string()
@@ -65,10 +72,8 @@ const route: z.ZodType<RouteSetting> = z.strictObject({
 /** Reads {@link HttpSettings}; the descriptions are the documentation of the configuration. */
 export const httpSettings: z.ZodType<HttpSettings> = z
   .strictObject({
-    hosts: z.array(host).default([]).describe('Host names by which clients reach this target.'),
-    prefix: z
-      .string()
-      .regex(/^\/[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*\/$/)
+    hosts: z.array(hostName).default([]).describe('Host names by which clients reach this target.'),
+    prefix: pathPrefix
       .optional()
       .describe('Path by which clients reach it, `/grafana/`; taken off before it is judged.'),
     upstreamHost: z

@@ -2,6 +2,8 @@
 import { createHash } from 'node:crypto';
 import { type Facts, type FieldFact, opaqueFacts } from '#core/facts.ts';
 import type { MaskSet } from '#core/masking.ts';
+import { looseName } from '#protocols/http/codec/fields.ts';
+import { methodOverrides } from '#protocols/http/commands.ts';
 import type { HttpRequest } from '#protocols/http/request.ts';
 import { type Body, readBody } from './facts/body.ts';
 import { type RequestInfo, requestInfo } from './facts/request-info.ts';
@@ -15,7 +17,7 @@ export function analyseRequest(request: HttpRequest, masks: MaskSet): Facts {
   const found = requestFacts(info, bodyOf(request, info), masks);
   const reasons = [...found.reasons];
   for (const { name } of request.fields) {
-    if (overrides.has(name.replaceAll('_', '-'))) reasons.push(`the field ${name}`);
+    if (methodOverrides.has(looseName(name))) reasons.push(`the field ${name}`);
   }
   return {
     ...found,
@@ -32,13 +34,6 @@ export function analyseRequest(request: HttpRequest, masks: MaskSet): Facts {
 /** What a request asks for; why it is not understood when it is not. */
 export const infoOf = ({ method, path, query }: HttpRequest): RequestInfo | string =>
   requestInfo(method, path, query ?? '');
-
-/** Fields by which a proxy in front of the server could be told another method. */
-const overrides: ReadonlySet<string> = new Set([
-  'x-http-method-override',
-  'x-http-method',
-  'x-method-override',
-]);
 
 function bodyOf({ body, fields }: HttpRequest, info: RequestInfo): Body {
   if (body.kind === 'stream') return { kind: 'unread', reason: 'a body that is not read' };

@@ -1,6 +1,6 @@
 /** The settings of a Kubernetes target: how clients reach it, and as whom the API server sees them. */
 import { z } from 'zod';
-import type { HttpSettings } from '#protocols/http/config.ts';
+import { hostName, type HttpSettings, pathPrefix } from '#protocols/http/config.ts';
 
 export interface KubernetesSettings {
   readonly hosts: readonly string[];
@@ -11,15 +11,15 @@ export interface KubernetesSettings {
 }
 
 const MiB = 1024 * 1024;
-const host = z.string().regex(/^[a-z0-9.-]+$/, 'a host name in lower case, without a port');
 
 /** Reads {@link KubernetesSettings}; the descriptions are the documentation of the configuration. */
 export const kubernetesSettings: z.ZodType<KubernetesSettings> = z
   .strictObject({
-    hosts: z.array(host).default([]).describe('Host names by which clients reach this cluster.'),
-    prefix: z
-      .string()
-      .regex(/^\/[A-Za-z0-9._~-]+(\/[A-Za-z0-9._~-]+)*\/$/)
+    hosts: z
+      .array(hostName)
+      .default([])
+      .describe('Host names by which clients reach this cluster.'),
+    prefix: pathPrefix
       .optional()
       .describe('Path by which clients reach it, `/k/prod/`; taken off before it is judged.'),
     impersonate: z

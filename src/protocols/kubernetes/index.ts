@@ -6,7 +6,7 @@ import type { SessionContext } from '#core/command.ts';
 import { GatewayError } from '#core/errors.ts';
 import type { Capabilities, Protocol } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
-import type { Field } from '#protocols/http/codec/fields.ts';
+import { type Field, looseName } from '#protocols/http/codec/fields.ts';
 import type { Dialect } from '#protocols/http/dialect.ts';
 import type { HttpRequest } from '#protocols/http/request.ts';
 import { httpRuntime } from '#protocols/http/runtime.ts';
@@ -36,7 +36,7 @@ function settingsOf(target: Target): KubernetesSettings {
 
 /** Whoever names another user would act as that user: who acts is the gateway's to say. */
 const fault = ({ fields }: HttpRequest): string | undefined =>
-  fields.some(({ name }) => name.replaceAll('_', '-').startsWith('impersonate-'))
+  fields.some(({ name }) => looseName(name).startsWith('impersonate-'))
     ? 'impersonation by the client'
     : undefined;
 

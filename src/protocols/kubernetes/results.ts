@@ -9,11 +9,10 @@ import { strictJson } from '#core/strict-json.ts';
 import type { Field } from '#protocols/http/codec/fields.ts';
 import type { Answered, BodyMasker } from '#protocols/http/dialect.ts';
 import { mediaType } from '#protocols/http/media-type.ts';
-import type { HttpRequest } from '#protocols/http/request.ts';
 import { bodyMasker } from '#protocols/http/results-body.ts';
 import { infoOf } from './commands.ts';
 import { returnsSecrets } from './facts/request-facts.ts';
-import { isOn } from './facts/request-info.ts';
+import { isOn, type RequestInfo } from './facts/request-info.ts';
 import { maskSecrets, masksSecrets } from './secret-objects.ts';
 
 const DEPTH_MAX = 100;
@@ -25,13 +24,13 @@ const nothing: Uint8Array = new Uint8Array(0);
 export function answerMasker(answered: Answered): BodyMasker | undefined {
   const { request } = answered;
   if (isSchema(request.path)) return undefined;
-  const masker = maskerOf(answered);
-  return masker === undefined || !isEndless(request) ? masker : new EndlessMasker(masker);
+  const info = infoOf(request);
+  const masker = maskerOf(answered, info);
+  return masker === undefined || !isEndless(info) ? masker : new EndlessMasker(masker);
 }
 
 /** A watch, and logs that are followed. */
-function isEndless(request: HttpRequest): boolean {
-  const info = infoOf(request);
+function isEndless(info: RequestInfo | string): boolean {
   if (typeof info === 'string') return false;
   return info.verb === 'watch' || (info.subresource === 'log' && isOn(info.query.get('follow')));
 }
@@ -54,10 +53,9 @@ class EndlessMasker implements BodyMasker {
   }
 }
 
-function maskerOf(answered: Answered): BodyMasker | undefined {
-  const { masks, request, head } = answered;
+function maskerOf(answered: Answered, info: RequestInfo | string): BodyMasker | undefined {
+  const { masks, head } = answered;
   const byContent = bodyMasker(answered);
-  const info = infoOf(request);
   // What is not understood may return anything.
   const isSecret = typeof info === 'string' || returnsSecrets(info);
   if (!isSecret || !masksSecrets(masks)) return byContent;
