@@ -35,7 +35,7 @@ function rowMisses(facts: Facts, change: RowChange): readonly string[] {
   if (table.startsWith('pg_catalog.')) {
     // Large objects are rows of the catalogue; so is where an emptied table begins anew.
     const anew = has(facts, 'truncate') || facts.verbs.includes('REFRESH MATERIALIZED VIEW');
-    return anew || has(facts, ...schematic) ? [] : [`rows of ${table}`];
+    return anew || emptiesSession(facts) || has(facts, ...schematic) ? [] : [`rows of ${table}`];
   }
   const misses: string[] = [];
   if (!names(facts, table)) misses.push(`the table ${table}`);
@@ -51,6 +51,7 @@ function rowMisses(facts: Facts, change: RowChange): readonly string[] {
 function objectMisses(facts: Facts, change: ObjectChange): readonly string[] {
   const { how, kind, name, owner } = change;
   const told = `${kind} ${name} ${how}`;
+  if (how === 'dropped' && emptiesSession(facts) && plain(name).startsWith('pg_temp.')) return [];
   const wanted: readonly Effect[] =
     how === 'dropped' ? ['drop', 'alter'] : how === 'created' ? ['create', 'alter'] : schematic;
   const anew: readonly Effect[] = how === 'altered' ? ['truncate', 'update'] : [];
@@ -76,6 +77,12 @@ function names({ objects }: Facts, name: string): boolean {
     return plain(each.name) === plain(name);
   });
 }
+
+/** DISCARD: everything in the session's own schema goes. */
+const emptiesSession = ({ objects }: Facts): boolean =>
+  objects.some(
+    ({ kind, name, access }) => access === 'drop' && kind === 'schema' && name === 'pg_temp',
+  );
 
 /** The session's own schema has a number that is known only once it is there. */
 const plain = (name: string): string => name.replace(/^pg_temp_[0-9]+[.]/, 'pg_temp.');

@@ -12,6 +12,10 @@ import { openShop, type Shop } from '../../../../test/support/sql-shop.ts';
 const incomplete: readonly (readonly [sql: string, reason: string])[] = [
   ['ALTER TYPE kind SET (storage = plain)', 'domains over that type'],
   ['CREATE SCHEMA AUTHORIZATION CURRENT_ROLE', 'named after a role'],
+  ['ALTER SCHEMA public RENAME TO private', 'not named'],
+  ["UPDATE pg_class SET relname = 'x' WHERE oid = 1", 'what other objects are'],
+  ['UPDATE pg_authid SET rolsuper = true WHERE rolname = current_user', 'what other objects are'],
+  ['DELETE FROM pg_catalog.pg_attribute WHERE attnum = 1', 'what other objects are'],
   ['SELECT wipe()', 'public.wipe'],
   ['SELECT * FROM wipe() AS t', 'public.wipe'],
   ['SELECT id FROM orders LIMIT wipe()', 'public.wipe'],
@@ -109,7 +113,6 @@ const complete: readonly (readonly [sql: string, effects: string])[] = [
   ["SELECT set_config('search_path', 'evil', false)", 'read session'],
   ["SELECT set_config('role', 'x', false)", 'grant read session'],
   ["SELECT pg_notify('c', 'x')", 'notify read'],
-  ['UPDATE pg_authid SET rolsuper = true WHERE rolname = current_user', 'admin alter grant update'],
   ['LISTEN x', 'listen'],
   ["NOTIFY x, 'y'", 'notify'],
   ['BEGIN', 'transaction'],

@@ -67,7 +67,7 @@ function noteObjects(walk: Walk, body: unknown, definition: Definition): readonl
   const { facts } = walk;
   const found: Relation[] = [];
   const kind = ofAll(body) ? 'schema' : kindIn(body, definition.kind);
-  if (ofAll(body)) facts.partial('a schema holds what is not named');
+  if (ofAll(body) || renamesSchema(body)) facts.partial('a schema holds what is not named');
   // A trigger, rule or policy changes the table that it is on.
   const own = isPart(definition.kind) ? { ...definition, access: 'alter' as const } : definition;
   let count = 0;
@@ -207,6 +207,8 @@ function noteRelation(
 
 /** GRANT ON ALL TABLES IN SCHEMA and the like. */
 const ofAll = (body: unknown): boolean => fieldOf(body, 'targtype') === 'ACL_TARGET_ALL_IN_SCHEMA';
+
+const renamesSchema = (body: unknown): boolean => fieldOf(body, 'renameType') === 'OBJECT_SCHEMA';
 
 /** What CREATE makes under the name of a relation. */
 const madeRelations: ReadonlySet<string> = new Set(['table', 'sequence', 'type', 'foreign-table']);

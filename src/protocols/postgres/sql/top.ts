@@ -144,6 +144,10 @@ function session(walk: Walk, node: Node): Outcome | undefined {
 function discard(walk: Walk, target: string): void {
   const { facts } = walk;
   facts.effect('session');
+  // The tables of this session go, which no other session can read; which they are is not followed.
+  if (target === 'DISCARD_ALL' || target === 'DISCARD_TEMP') {
+    facts.object('schema', 'pg_temp', 'drop');
+  }
   if (target === 'DISCARD_ALL') {
     // It undoes SET ROLE and SET SESSION AUTHORIZATION, and what the gateway has set.
     facts.effect('grant');

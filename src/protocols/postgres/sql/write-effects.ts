@@ -73,6 +73,7 @@ class Cascade {
     // Catalogue tables are the catalogue: to write them is to do what DDL and GRANT do.
     if (relation.schema === 'pg_catalog' || relation.schema.startsWith('pg_toast')) {
       facts.effect('admin', 'grant', 'alter');
+      facts.partial(`${fullName(relation)} says what other objects are`);
     }
     for (const one of relativesOf(env.catalogue, relation)) {
       facts.object(objectKind(one), fullName(one), 'write');
