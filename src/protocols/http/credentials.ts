@@ -17,6 +17,23 @@ export interface Claim {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+/** All that {@link readClaim} looks at to say who asks for which session. */
+const claimFields: ReadonlySet<string> = new Set([
+  'authorization',
+  'sallyport-account',
+  'sallyport-hold',
+]);
+
+/**
+ * The part of a head that makes its claim, as it was sent: while it is the same, so is the claim,
+ * and need not be read again. Holds the secret, as {@link Claim.key} does.
+ */
+export function claimText(fields: readonly Field[]): Secret {
+  let text = '';
+  for (const { name, value } of fields) if (claimFields.has(name)) text += `${name}:${value}\n`;
+  return new Secret(text);
+}
+
 const loginFailed = (why: string): GatewayError =>
   new GatewayError('SP_LOGIN_FAILED', { facts: { why } });
 

@@ -15,7 +15,7 @@ import { membersOf, valueOf } from './codec/fields.ts';
 import { requestFraming } from './codec/framing.ts';
 import { readRequestHead, type RequestHead } from './codec/head.ts';
 import { FirstBytes, HeadConsumer } from './consumers.ts';
-import { readClaim } from './credentials.ts';
+import { claimText, readClaim } from './credentials.ts';
 import type { Dialect } from './dialect.ts';
 import { Input } from './input.ts';
 import { readBody } from './read-body.ts';
@@ -41,6 +41,8 @@ export interface DownstreamParts {
 
 interface Current {
   readonly key: string;
+  /** What the last request said that led to the key. */
+  said: string;
   readonly session: HttpSession;
   readonly relay: Relay;
 }
@@ -52,6 +54,8 @@ export class Downstream {
   #input: Input;
   #current: Current | undefined;
   #isIdle: boolean = false;
+  #idleSinceMs: number = 0;
+  #cancelIdle: () => void = () => {};
   #isEnding: boolean = false;
   #end: SessionEnd = { reason: 'client', code: undefined, detail: '' };
 
@@ -64,6 +68,7 @@ export class Downstream {
   /** Serves the connection to its end. Never throws. */
   async run(): Promise<void> {
     const drain = (): void => this.#stop({ reason: 'drained', code: 'SP_DRAINING', detail: '' });
+    this.#watchIdle(httpLimits.idleMsMax);
     this.#signal.addEventListener('abort', drain, { once: true });
     if (this.#signal.aborted) drain();
     try {
@@ -72,6 +77,7 @@ export class Downstream {
       this.#failed(toGatewayError(thrown));
     }
     this.#signal.removeEventListener('abort', drain);
+    this.#cancelIdle();
     const { wire, services } = this.#parts;
     wire.end();
     services.clock.after(LINGER_MS, () => wire.destroy());
@@ -140,7 +146,7 @@ export class Downstream {
     try {
       const { door } = this.#parts;
       const place = this.#parts.routes.place(head, door.listener.target);
-      current = await this.#session(head, place);
+      current = this.#sameSession(head, place) ?? (await this.#session(head, place));
       asked = await this.#asked(head, place, current.session);
     } catch (thrown) {
       this.#turnAway(toGatewayError(thrown), head.method);
@@ -158,13 +164,28 @@ export class Downstream {
       spend,
     );
     this.#isIdle = true;
-    const cancelIdle = services.clock.after(httpLimits.idleMsMax, () => this.#input.abandon());
+    this.#idleSinceMs = services.clock.monotonicMs();
     try {
       return (await this.#input.consume(consumer)) ? consumer.head : undefined;
     } finally {
-      cancelIdle();
       this.#isIdle = false;
     }
+  }
+
+  /** Ends the connection once no request has come for a while. One timer for all its requests. */
+  #watchIdle(ms: number): void {
+    const { clock } = this.#parts.services;
+    this.#cancelIdle = clock.after(ms, () => {
+      const since = this.#isIdle ? this.#idleSinceMs : clock.monotonicMs();
+      const left = since + httpLimits.idleMsMax - clock.monotonicMs();
+      if (left > 0) this.#watchIdle(left);
+      else this.#input.abandon();
+    });
+  }
+
+  /** The present session, if the request says exactly what the one before it said. */
+  #sameSession(head: RequestHead, place: Place): Current | undefined {
+    return this.#current?.said === saidOf(head, place) ? this.#current : undefined;
   }
 
   /** The session that a request belongs to: the present one if proof and target are the same. */
@@ -173,7 +194,11 @@ export class Downstream {
     const claim = readClaim(head.fields);
     const named = userOf(claim.user, place.target);
     const key = `${named}\n${claim.key.reveal()}`;
-    if (this.#current?.key === key) return this.#current;
+    const said = saidOf(head, place);
+    if (this.#current?.key === key) {
+      this.#current.said = said;
+      return this.#current;
+    }
     const former = this.#current;
     this.#current = undefined;
     await former?.session.close(this.#end);
@@ -194,7 +219,7 @@ export class Downstream {
       clock: services.clock,
     });
     const relay = new Relay(session, this.#client(), dialect);
-    this.#current = { key, session, relay };
+    this.#current = { key, said, session, relay };
     // From here on a client that leaves is noticed while it waits for its answer.
     this.#input.heldBytesMax = services.limits.heldBytesMax;
     admission.signal.addEventListener('abort', () => this.#ended(session), { once: true });
@@ -270,6 +295,9 @@ export class Downstream {
     }
   }
 }
+
+const saidOf = ({ fields }: RequestHead, { target = '' }: Place): string =>
+  `${target}\n${claimText(fields).reveal()}`;
 
 /** The targets of a protocol, by what clients call them. */
 export const namesOf =

@@ -58,20 +58,21 @@ export class Relay {
   readonly #session: HttpSession;
   readonly #client: Client;
   readonly #dialect: Dialect;
+  /** Aborted when the client has gone or the session is over: then nothing goes on. */
+  readonly #over: AbortSignal;
   #answer: Answer | undefined;
 
   constructor(session: HttpSession, client: Client, dialect: Dialect) {
     this.#session = session;
     this.#client = client;
     this.#dialect = dialect;
+    this.#over = AbortSignal.any([client.gone, session.admission.signal]);
+    this.#over.addEventListener('abort', () => session.upstream.drop(), { once: true });
   }
 
   /** Serves one request. Never throws; answers whether the connection can carry another. */
   async serve(asked: Asked): Promise<boolean> {
     const { admission, upstream, outlet } = this.#session;
-    const stop = (): void => upstream.drop();
-    this.#client.gone.addEventListener('abort', stop, { once: true });
-    admission.signal.addEventListener('abort', stop, { once: true });
     this.#answer = undefined;
     try {
       const { context, masks } = admission.stages;
@@ -86,8 +87,6 @@ export class Relay {
       return this.#failed(toGatewayError(thrown), asked);
     } finally {
       outlet.from(undefined);
-      this.#client.gone.removeEventListener('abort', stop);
-      admission.signal.removeEventListener('abort', stop);
     }
   }
 
@@ -95,7 +94,7 @@ export class Relay {
     { request }: Asked,
     { facts }: RequestAnalysis,
   ): AllowedCommand | Refusal | Promise<AllowedCommand | Refusal> {
-    const { stages, signal } = this.#session.admission;
+    const { stages } = this.#session.admission;
     const id = stages.commandId();
     const command: Command = {
       id,
@@ -107,16 +106,11 @@ export class Relay {
       state: request.body.kind === 'stream' ? `unread body of ${id}` : '',
       facts,
     };
+    if (request.body.kind !== 'stream') return stages.gate(command, () => {}, this.#over);
     const left = new AbortController();
-    const cancelled = AbortSignal.any([this.#client.gone, signal, left.signal]);
-    return stages.gate(
-      command,
-      () => {
-        // Nobody can approve what nobody has read.
-        if (request.body.kind === 'stream') left.abort();
-      },
-      cancelled,
-    );
+    const cancelled = AbortSignal.any([this.#over, left.signal]);
+    // Nobody can approve what nobody has read.
+    return stages.gate(command, () => left.abort(), cancelled);
   }
 
   async #forward(
@@ -126,8 +120,7 @@ export class Relay {
   ): Promise<boolean> {
     const { upstream, admission, outlet } = this.#session;
     const { request } = asked;
-    const signal = AbortSignal.any([this.#client.gone, admission.signal]);
-    const connection = await upstream.connection(signal);
+    const connection = await upstream.connection(this.#over);
     connection.onDrained = () => this.#client.flow.resume();
     outlet.from(connection.input);
     const added = [
