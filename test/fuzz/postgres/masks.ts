@@ -183,10 +183,14 @@ function freeRows({ received, statements }: Answer): string | undefined {
       const free = cells.filter((_, at) => isFree(output[at] ?? { unknown: true, sources: [] }));
       return [free.join('|')];
     }
-    return type === 'd' && output.every(isFree) ? [body.toString('latin1')] : [];
+    return type === 'd' && output.every(isFree) ? [lineOf(body)] : [];
   });
   return lines.toSorted().join('\n');
 }
+
+/** A row of COPY; the header of the binary format comes in one message with whichever is first. */
+const lineOf = (body: Buffer): string =>
+  body.toString('latin1', body.indexOf('PGCOPY\n\xff\r\n\0', 0, 'latin1') === 0 ? 19 : 0);
 
 /** Plans may differ between two runs, so that a difference counts only when it stays. */
 async function differenceOf(
