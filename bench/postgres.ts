@@ -8,12 +8,13 @@
  * content. Small queries by pgbench, bulk by psql's COPY to /dev/null.
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 import { ensurePackages } from '../test/support/debian.ts';
 import { allowEverything, startGateway, type TestGateway } from '../test/support/gateway.ts';
 import { startPostgres, type TestPostgres } from '../test/support/postgres.ts';
+import { cpuSeconds } from './process.ts';
 import { median, medianRatio, table } from './table.ts';
 
 /** Not the blocking form: the issuer of the gateways' tokens is in this process. */
@@ -207,12 +208,7 @@ async function bulk(variant: Variant, sql: string, more: readonly string[] = [])
   return { units: (BULK_ROWS * 170) / 1e6, seconds: (performance.now() - started) / 1000 };
 }
 
-/** User and system seconds that a process and its threads have used. */
-function cpuSeconds(pid: number | undefined): number {
-  if (pid === undefined) return 0;
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / 100;
-}
+const cpuOf = ({ pid }: Variant): number => (pid === undefined ? 0 : cpuSeconds(pid));
 
 async function measure(
   variants: readonly Variant[],
@@ -225,9 +221,9 @@ async function measure(
     results.set(load.name, byVariant);
     for (let round = 0; round < rounds; round += 1) {
       for (const variant of variants) {
-        const before = cpuSeconds(variant.pid);
+        const before = cpuOf(variant);
         const { units, seconds } = await load.run(variant);
-        const cpu = cpuSeconds(variant.pid) - before;
+        const cpu = cpuOf(variant) - before;
         byVariant
           .get(variant.name)
           ?.push({ rate: units / seconds, cpuSecondsPerUnit: cpu / units });
