@@ -43,32 +43,30 @@ export class FieldMasks {
   }
 
   /** What content masking makes of a value; undefined when it may stay. */
-  content(name: string, kind: CellKind, range: Range): Uint8Array | undefined {
-    const { content } = this.#masks;
-    if (content === undefined || range.end <= range.start) return undefined;
-    return content.cell(range.bytes, range.start, range.end, kind, this.#hint(name));
+  content(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    kind: CellKind,
+    hint: number,
+  ): Uint8Array | undefined {
+    return this.#masks.content?.cell(bytes, start, end, kind, hint);
   }
 
   /** The same for text that was decoded. */
   contentText(name: string, text: string): string | undefined {
     if (this.#masks.content === undefined || text === '') return undefined;
     const bytes = encoder.encode(text);
-    const clean = this.content(name, 'text', { bytes, start: 0, end: bytes.length });
+    const clean = this.content(bytes, 0, bytes.length, 'text', this.hint(name));
     return clean === undefined ? undefined : decoder.decode(clean);
   }
 
-  #hint(name: string): number {
+  /** What a name says of the content of its values; 0 for nothing. */
+  hint(name: string): number {
     const known = this.#hints.get(name);
     if (known !== undefined) return known;
     const hint = name === '' ? 0 : (this.#masks.content?.hint(name) ?? 0);
     if (this.#hints.size < HINTS_MAX) this.#hints.set(name, hint);
     return hint;
   }
-}
-
-/** `bytes[start, end)` */
-export interface Range {
-  readonly bytes: Uint8Array;
-  readonly start: number;
-  readonly end: number;
 }

@@ -11,11 +11,10 @@ import type { ColumnMask } from '#core/masking.ts';
 import type { BodyMasker } from './dialect.ts';
 import { ByteSink } from './byte-sink.ts';
 import type { FieldMasks } from './results-fields.ts';
-import { JsonPlace, KeyTable, notJson, textOf } from './results-json-keys.ts';
+import { type JsonMember, JsonPlace, KeyTable, notJson, textOf } from './results-json-keys.ts';
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
 const COLON = 0x3a;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
@@ -34,9 +33,24 @@ interface Level {
   readonly place: JsonPlace;
   /** Covers everything below. */
   readonly mask: ColumnMask | undefined;
-  /** The key whose value comes; for a list, its own name. */
-  key: string;
+  /** Whose value comes; for a list, whose value it is itself. */
+  member: JsonMember | undefined;
+  /** Number of the member that most likely comes next. */
+  next: number;
 }
+
+/** What a byte is outside of strings. */
+const WORD = 0;
+const SPACE = 1;
+const MARK = 2;
+const kinds: Uint8Array = new Uint8Array(256);
+for (const space of ' \n\r\t') kinds[space.charCodeAt(0)] = SPACE;
+for (const mark of '{}[],:') kinds[mark.charCodeAt(0)] = MARK;
+
+/** Bytes at which the inside of a string is not just passed over. */
+const stops: Uint8Array = new Uint8Array(256).fill(1, 0, 0x20);
+stops[QUOTE] = 1;
+stops[BACKSLASH] = 1;
 
 const decoder = new TextDecoder('utf-8', { fatal: true });
 const encoder = new TextEncoder();
@@ -46,14 +60,18 @@ const redacted = encoder.encode('"[REDACTED]"');
 export class JsonMasker implements BodyMasker {
   readonly #fields: FieldMasks;
   readonly #depth: number;
-  readonly #levels: Level[] = [];
+  /** The levels that are open around {@link JsonMasker.#level}. */
+  readonly #levels: (Level | undefined)[] = [];
+  /** The innermost level. */
+  #level: Level | undefined;
   readonly #root: JsonPlace;
-  readonly #keys: KeyTable;
   /** What a mask makes of every text. */
   readonly #constants = new Map<ColumnMask, Uint8Array>();
   readonly #out = new ByteSink();
   #rest: Uint8Array = nothing;
   #expect: Expect = 'value';
+  /** Whether the last string that was passed has escapes. */
+  #hasEscape: boolean = false;
   /** Inside a string that is too long to be looked at: it is passed over. */
   #skipping: 'no' | 'string' | 'escape' = 'no';
 
@@ -61,8 +79,7 @@ export class JsonMasker implements BodyMasker {
   constructor(fields: FieldMasks, depth: number = 0) {
     this.#fields = fields;
     this.#depth = depth;
-    this.#root = new JsonPlace('$', fields);
-    this.#keys = new KeyTable(fields);
+    this.#root = new JsonPlace('$', new KeyTable(fields));
   }
 
   push(bytes: Uint8Array, start: number, end: number): Uint8Array {
@@ -71,8 +88,7 @@ export class JsonMasker implements BodyMasker {
       from = this.#skip(bytes, start, end);
       if (from === end) return this.#out.take();
     }
-    const piece = bytes.subarray(from, end);
-    const all = this.#rest.length === 0 ? piece : Buffer.concat([this.#rest, piece]);
+    const all = joined(this.#rest, bytes.subarray(from, end));
     const done = this.#tokens(all, false);
     this.#rest = all.slice(done);
     if (this.#rest.length > httpLimits.unitBytesMax) this.#giveUp();
@@ -81,7 +97,7 @@ export class JsonMasker implements BodyMasker {
 
   end(): Uint8Array {
     const done = this.#tokens(this.#rest, true);
-    if (done < this.#rest.length || this.#levels.length > 0 || this.#skipping !== 'no') {
+    if (done < this.#rest.length || this.#level !== undefined || this.#skipping !== 'no') {
       throw notJson();
     }
     return this.#out.take();
@@ -89,24 +105,32 @@ export class JsonMasker implements BodyMasker {
 
   /** Takes whole tokens; gives the offset behind the last one. */
   #tokens(bytes: Uint8Array, isLast: boolean): number {
+    const { length } = bytes;
     let at = 0;
     // What was passed since the last replacement.
     let kept = 0;
-    while (at < bytes.length) {
+    while (at < length) {
       const byte = bytes[at] ?? 0;
-      if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) {
+      const kind = kinds[byte];
+      if (kind !== WORD) {
+        if (kind === MARK) this.#punctuation(byte);
         at += 1;
         continue;
       }
-      if (isPunctuation(byte)) {
-        this.#punctuation(byte);
-        at += 1;
-        continue;
-      }
-      const end = byte === QUOTE ? stringEnd(bytes, at + 1) : wordEnd(bytes, at, isLast);
+      const isKey = this.#expect === 'key' || this.#expect === 'key-or-close';
+      const end =
+        byte !== QUOTE
+          ? wordEnd(bytes, at, isLast)
+          : isKey
+            ? this.#keyEnd(bytes, at)
+            : this.#stringEnd(bytes, at + 1);
       if (end < 0) break;
       const replacement =
-        byte === QUOTE ? this.#string(bytes, at, end) : this.#word(bytes, at, end);
+        byte !== QUOTE
+          ? this.#word(bytes, at, end)
+          : isKey
+            ? this.#key()
+            : this.#string(bytes, at, end);
       if (replacement !== undefined) {
         this.#out.put(bytes, kept, at);
         this.#out.put(replacement, 0, replacement.length);
@@ -119,7 +143,7 @@ export class JsonMasker implements BodyMasker {
   }
 
   #punctuation(byte: number): void {
-    const level = this.#levels.at(-1);
+    const level = this.#level;
     switch (byte) {
       case OPEN_OBJECT:
       case OPEN_LIST:
@@ -131,7 +155,7 @@ export class JsonMasker implements BodyMasker {
         if (level?.isObject !== isObject || !(mayClose || this.#expect === 'comma-or-close')) {
           throw notJson();
         }
-        this.#levels.pop();
+        this.#level = this.#levels.pop();
         return this.#valueEnds();
       }
       case COLON:
@@ -147,27 +171,23 @@ export class JsonMasker implements BodyMasker {
   #open(isObject: boolean): void {
     this.#wantValue();
     if (this.#levels.length >= httpLimits.depthMax) throw notJson();
-    const parent = this.#levels.at(-1);
+    const parent = this.#level;
     const own = this.#placeBelow(parent);
-    this.#levels.push({
+    this.#levels.push(parent);
+    this.#level = {
       isObject,
       place: isObject ? own : own.elements(),
-      mask: this.#maskOf(parent),
+      mask: maskOf(parent),
       // Elements of a list have the name of the list.
-      key: isObject ? '' : (parent?.key ?? ''),
-    });
+      member: isObject ? undefined : parent?.member,
+      next: 0,
+    };
     this.#expect = isObject ? 'key-or-close' : 'value-or-close';
   }
 
   #placeBelow(parent: Level | undefined): JsonPlace {
-    if (parent === undefined || !this.#fields.hasNames) return this.#root;
-    return parent.isObject ? parent.place.member(parent.key) : parent.place;
-  }
-
-  #maskOf(parent: Level | undefined): ColumnMask | undefined {
-    if (parent === undefined) return undefined;
-    if (parent.mask !== undefined || !parent.isObject) return parent.mask;
-    return this.#fields.hasNames ? parent.place.maskOf(parent.key) : undefined;
+    if (parent === undefined) return this.#root;
+    return parent.isObject ? (parent.member?.place ?? this.#root) : parent.place;
   }
 
   #wantValue(): void {
@@ -175,25 +195,52 @@ export class JsonMasker implements BodyMasker {
   }
 
   #valueEnds(): void {
-    this.#expect = this.#levels.length === 0 ? 'value' : 'comma-or-close';
+    this.#expect = this.#level === undefined ? 'value' : 'comma-or-close';
+  }
+
+  /** Reads a key; gives the offset behind it, -1 when it is not whole. */
+  #keyEnd(bytes: Uint8Array, start: number): number {
+    const level = this.#level;
+    if (level === undefined) throw notJson();
+    const foreseen = level.place.foreseen(level.next, bytes, start);
+    if (foreseen !== undefined) {
+      level.member = foreseen;
+      level.next += 1;
+      return start + foreseen.key.bytes.length;
+    }
+    const end = this.#stringEnd(bytes, start + 1);
+    if (end < 0) return -1;
+    level.member = level.place.member(bytes, start, end);
+    level.next = level.place.after(level.member);
+    return end;
+  }
+
+  #key(): Uint8Array | undefined {
+    this.#expect = 'colon';
+    return this.#level?.member?.key.replacement;
   }
 
   #string(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
-    const level = this.#levels.at(-1);
-    if (this.#expect === 'key' || this.#expect === 'key-or-close') {
-      if (level === undefined) throw notJson();
-      const key = this.#keys.read(bytes, start, end);
-      level.key = key.name;
-      this.#expect = 'colon';
-      return key.replacement;
-    }
     this.#wantValue();
     this.#valueEnds();
-    const mask = this.#maskOf(level);
-    if (mask !== undefined) {
-      return this.#maskedText(mask, bytes, start, end);
+    const level = this.#level;
+    const mask = maskOf(level);
+    if (mask !== undefined) return this.#maskedText(mask, bytes, start, end);
+    return this.#content(bytes, start, end, level?.member);
+  }
+
+  /** The offset behind the closing quote; -1 when it has not come. */
+  #stringEnd(bytes: Uint8Array, from: number): number {
+    this.#hasEscape = false;
+    for (let at = from; at < bytes.length; at += 1) {
+      const byte = bytes[at] ?? 0;
+      if (stops[byte] === 0) continue;
+      if (byte === QUOTE) return at + 1;
+      if (byte !== BACKSLASH) throw notJson();
+      this.#hasEscape = true;
+      at += 1;
     }
-    return this.#content(bytes, start, end, level?.key ?? '');
+    return -1;
   }
 
   #maskedText(mask: ColumnMask, bytes: Uint8Array, start: number, end: number): Uint8Array {
@@ -208,15 +255,21 @@ export class JsonMasker implements BodyMasker {
     return replacement;
   }
 
-  #content(bytes: Uint8Array, start: number, end: number, name: string): Uint8Array | undefined {
+  #content(
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+    member: JsonMember | undefined,
+  ): Uint8Array | undefined {
+    const hasEscape = this.#hasEscape;
     const inner = this.#fields.hasNames ? this.#nested(bytes, start, end) : undefined;
     if (inner !== undefined) return inner;
-    if (bytes.subarray(start, end).includes(BACKSLASH)) {
-      const clean = this.#fields.contentText(name, textOf(bytes, start, end));
+    if (hasEscape) {
+      const text = textOf(bytes, start, end);
+      const clean = this.#fields.contentText(member?.key.name ?? '', text);
       return clean === undefined ? undefined : encoder.encode(JSON.stringify(clean));
     }
-    const range = { bytes, start: start + 1, end: end - 1 };
-    const clean = this.#fields.content(name, 'text', range);
+    const clean = this.#fields.content(bytes, start + 1, end - 1, 'text', member?.hint ?? 0);
     return clean === undefined ? undefined : encoder.encode(JSON.stringify(decoder.decode(clean)));
   }
 
@@ -240,16 +293,16 @@ export class JsonMasker implements BodyMasker {
   #word(bytes: Uint8Array, start: number, end: number): Uint8Array | undefined {
     this.#wantValue();
     this.#valueEnds();
-    const level = this.#levels.at(-1);
+    const level = this.#level;
     const kind = wordKind(bytes, start, end);
-    const mask = this.#maskOf(level);
+    const mask = maskOf(level);
     if (mask !== undefined) {
       if (kind === 'other') return undefined;
       const text = decoder.decode(bytes.subarray(start, end));
       return jsonWord(this.#fields.replace(mask, kind, text));
     }
     if (kind === 'other' || kind === 'boolean') return undefined;
-    const clean = this.#fields.content(level?.key ?? '', kind, { bytes, start, end });
+    const clean = this.#fields.content(bytes, start, end, kind, level?.member?.hint ?? 0);
     return clean === undefined ? undefined : jsonWord(decoder.decode(clean));
   }
 
@@ -280,23 +333,19 @@ export class JsonMasker implements BodyMasker {
   }
 }
 
-const isPunctuation = (byte: number): boolean =>
-  byte === COMMA ||
-  byte === COLON ||
-  byte === OPEN_OBJECT ||
-  byte === CLOSE_OBJECT ||
-  byte === OPEN_LIST ||
-  byte === CLOSE_LIST;
+/** The mask of the value that comes next in a level. */
+function maskOf(level: Level | undefined): ColumnMask | undefined {
+  if (level === undefined || level.mask !== undefined || !level.isObject) return level?.mask;
+  return level.member?.mask;
+}
 
-/** The offset behind the closing quote; -1 when it has not come. */
-function stringEnd(bytes: Uint8Array, from: number): number {
-  for (let at = from; at < bytes.length; at += 1) {
-    const byte = bytes[at] ?? 0;
-    if (byte === QUOTE) return at + 1;
-    if (byte === BACKSLASH) at += 1;
-    else if (byte < 0x20) throw notJson();
-  }
-  return -1;
+/** Both pieces in a row; the first is mostly empty. */
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  if (first.length === 0) return second;
+  const all = new Uint8Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }
 
 /** The offset behind a number or a word; -1 when more of it may come. */
