@@ -59,10 +59,25 @@ export const rooms: readonly Room[] = [
     packages: ['zod', 'graphql'],
   },
   { path: 'protocols/kubernetes/facts/', rooms: ['core/'], node: [], packages: ['yaml'] },
-  // HTTP with a grammar: heads, bodies, holds and recording are those of the room of HTTP.
+  // What `exec` and its kin speak, both ways; header blocks are compressed.
+  {
+    path: 'protocols/kubernetes/streams/',
+    rooms: ['core/', 'protocols/http/codec/'],
+    node: ['node:zlib'],
+    packages: [],
+  },
+  // HTTP with a grammar: heads, bodies, holds and recording are those of the room of HTTP. Commands
+  // in containers are read by the shell's room; what they write is masked and recorded as SSH's is.
   {
     path: 'protocols/kubernetes/',
-    rooms: ['core/', 'protocols/http/'],
+    rooms: [
+      'core/',
+      'protocols/http/',
+      'protocols/ssh/codec/messages.ts',
+      'protocols/ssh/refusal.ts',
+      'protocols/ssh/results.ts',
+      'shell/',
+    ],
     node: ['node:crypto'],
     packages: ['zod'],
   },

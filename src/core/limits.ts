@@ -214,3 +214,31 @@ export const httpLimits: HttpLimits = {
   // Shorter than what servers wait, so that a request does not meet a connection being closed.
   reuseMsMax: 4_000,
 };
+
+/** Bounds of streams into containers that no configuration changes. */
+export interface StreamLimits {
+  /** A control frame of SPDY, its headers once they are inflated, and their number. */
+  readonly controlBytesMax: number;
+  readonly headersBytesMax: number;
+  readonly headersMax: number;
+  /** Connections to ports that a client may have open at once. */
+  readonly portConnectionsMax: number;
+  /** What a program's end is told in, and the size of a terminal. */
+  readonly statusBytesMax: number;
+  readonly resizeBytesMax: number;
+  /** Bytes of a client that wait for the verdict, and for the target. */
+  readonly earlyBytesMax: number;
+  /** Milliseconds for a client to open the streams that it asked for. */
+  readonly openMsMax: number;
+}
+
+export const streamLimits: StreamLimits = {
+  controlBytesMax: 64 * KiB,
+  headersBytesMax: 64 * KiB,
+  headersMax: 256,
+  portConnectionsMax: 256,
+  statusBytesMax: 64 * KiB,
+  resizeBytesMax: 256,
+  earlyBytesMax: 256 * KiB,
+  openMsMax: 30_000,
+};

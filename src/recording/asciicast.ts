@@ -28,7 +28,7 @@ export function asciicastExporter(): (item: ReadItem) => Uint8Array {
 }
 
 class Asciicast {
-  readonly #channels = new SshChannels();
+  #channels = new SshChannels();
   readonly #decoders = new Map<string, InstanceType<typeof TextDecoder>>();
   #lastUs = 0;
   #exit = '0';
@@ -70,6 +70,8 @@ class Asciicast {
       case 'verdict':
         return this.#line(entry.atUs, 'm', verdictText(entry.verdict));
       case 'mark':
+        // From here on it is channels, whatever the session spoke before.
+        if (entry.mark === 'channels') this.#channels = new SshChannels();
         return nothing;
     }
   }

@@ -29,9 +29,7 @@ export class Replay {
   *lines(item: ReadItem): Generator<ReplayLine> {
     switch (item.kind) {
       case 'context':
-        if (Object.hasOwn(this.#renderers, item.context.protocol)) {
-          this.#renderer = this.#renderers[item.context.protocol]?.();
-        }
+        this.#render(item.context.protocol);
         yield { atUs: 0, kind: 'session', text: sessionText(item.context, item.trusted) };
         return;
       case 'entry':
@@ -46,6 +44,10 @@ export class Replay {
         return;
       }
     }
+  }
+
+  #render(protocol: string): void {
+    if (Object.hasOwn(this.#renderers, protocol)) this.#renderer = this.#renderers[protocol]?.();
   }
 
   *#entry(entry: Entry): Generator<ReplayLine> {
@@ -64,6 +66,8 @@ export class Replay {
         yield { atUs, kind: 'verdict', text: verdictText(entry.verdict) };
         return;
       case 'mark':
+        // From here on it is channels of SSH, whatever the session spoke before.
+        if (entry.mark === 'channels') this.#render('ssh');
         yield { atUs, kind: 'mark', text: printableLine(`${entry.mark} ${entry.data}`) };
         return;
     }

@@ -6,7 +6,7 @@ import { type Facts, opaqueFacts } from '#core/facts.ts';
 import type { ShellLimits } from '#core/limits.ts';
 import type { ShellCommand } from './command-record.ts';
 import { Ledger, Unreadable } from './ledger.ts';
-import { walkText } from './simple.ts';
+import { runWords, type Setting, walkText } from './simple.ts';
 
 export type { ShellCommand };
 export { fileName, isSecret } from './paths.ts';
@@ -31,14 +31,33 @@ export interface ShellAnalysis {
 }
 
 /** The facts of a text that a shell is given to run. */
-export function analyseShell(text: string, options: ShellOptions): ShellAnalysis {
+export const analyseShell = (text: string, options: ShellOptions): ShellAnalysis =>
+  analyse(options, ['~'], (ledger, setting) => walkText(text, ledger, setting));
+
+/**
+ * The facts of a program that is started by its arguments, without a shell, in a folder that is not
+ * known: whatever else is a shell's is just a word here.
+ */
+export const analyseProgram = (
+  argv: readonly string[],
+  options: Omit<ShellOptions, 'shell'>,
+): ShellAnalysis =>
+  analyse({ ...options, shell: 'sh' }, undefined, (ledger, setting) =>
+    runWords(argv, ledger, setting),
+  );
+
+function analyse(
+  options: ShellOptions,
+  folders: Setting['place']['folders'],
+  walk: (ledger: Ledger, setting: Setting) => void,
+): ShellAnalysis {
   const { limits, shell, home } = options;
   const ledger = new Ledger(limits);
   try {
-    walkText(text, ledger, {
+    walk(ledger, {
       shell,
       place: {
-        folders: ['~'],
+        folders,
         home: home === undefined ? undefined : plainHome(home),
         terminal: options.terminal ?? false,
         host: '',

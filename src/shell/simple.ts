@@ -37,6 +37,12 @@ export function walkText(text: string, ledger: Ledger, setting: Setting, feed?: 
   simple.walker.script(script, { variables: new Map(), folders: setting.place.folders });
 }
 
+/** Notes what a program does that gets just these words. @throws Unreadable */
+export function runWords(words: readonly string[], ledger: Ledger, setting: Setting): void {
+  ledger.text(words.reduce((sum, word) => sum + word.length + 1, 0));
+  new Simple(ledger, setting, new Set()).words(words.map(textArgument));
+}
+
 /** The simple commands of one text. */
 export class Simple {
   readonly shell: 'bash' | 'sh';
@@ -66,6 +72,14 @@ export class Simple {
   /** The next command belongs to the pipeline of the last one. */
   continuePipeline(): void {
     this.#continues = true;
+  }
+
+  /** Runs a program as nothing but its words. */
+  words(args: readonly Argument[]): void {
+    const { place, through } = this.#setting;
+    this.#pipeline = this.#ledger.pipeline();
+    const record = { redirections: [], pipeline: this.#pipeline };
+    this.#run(args, { by: '', place, feed: undefined }, through, record);
   }
 
   /** Runs one simple command; answers what it gives to the next one in a pipeline. */

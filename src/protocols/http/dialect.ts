@@ -3,11 +3,14 @@
  * and how an answer is masked. Everything else (heads, bodies, logins, holds, recording, upgrades)
  * is the same for all of them.
  */
+import type { Clock } from '#core/clock.ts';
 import type { SessionContext } from '#core/command.ts';
+import type { GatewayError } from '#core/errors.ts';
 import type { Facts } from '#core/facts.ts';
 import type { MaskSet } from '#core/masking.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { AnalysisPlace, Stages } from '#core/protocol.ts';
+import type { Direction } from '#core/tape.ts';
 import type { Target } from '#core/target.ts';
 import type { Refusal } from '#core/verdict.ts';
 import type { Field } from './codec/fields.ts';
@@ -67,6 +70,55 @@ export interface Tunnel {
   fromTarget(bytes: Uint8Array): void;
 }
 
+/** What a conversation works with. */
+export interface ConversationHost {
+  readonly stages: Stages;
+  readonly clock: Clock;
+  /** Aborted when the client or the session has gone. */
+  readonly signal: AbortSignal;
+  /** Writes to the client; memory of the caller's own. What is recorded, `record` says. */
+  toClient(bytes: Uint8Array): void;
+  toTarget(bytes: Uint8Array): void;
+  record(direction: Direction, bytes: Uint8Array): void;
+  /** The client is not read on for as long as this is so. */
+  hold(isHeld: boolean): void;
+  /**
+   * Sends a request for an upgrade to the target, once. With 101 its bytes follow.
+   *
+   * @throws GatewayError when there is no answer, or another protocol than was asked for.
+   */
+  dial(permit: AllowedCommand, request: HttpRequest): Promise<DialAnswer>;
+  /** It is over: what was written goes out, then the connection ends; at once for an error. */
+  end(error?: GatewayError): void;
+}
+
+/** What a target answers to an upgrade. */
+export interface DialAnswer {
+  readonly head: ResponseHead;
+  /** The beginning of the body of an answer that is a no. */
+  readonly body: Uint8Array;
+}
+
+/** A connection whose new protocol the gateway speaks itself. Views are valid during the call. */
+export interface Conversation {
+  fromClient(bytes: Uint8Array): void;
+  fromTarget(bytes: Uint8Array): void;
+  /** The target has hung up. */
+  targetGone(): void;
+  /** The session ends now: says why, and waits for nothing. */
+  refused(refusal: Refusal): void;
+  /** Nothing can be written any more. */
+  closed(): void;
+}
+
+/** How the gateway takes up a conversation. */
+export interface Acceptance {
+  /** Fields of its 101, `Upgrade` among them. */
+  readonly fields: readonly Field[];
+  /** Called once the client was told. */
+  open(host: ConversationHost): Conversation;
+}
+
 export interface Dialect {
   /** The settings of a target that every protocol over HTTP has. */
   settings(target: Target): HttpSettings;
@@ -90,4 +142,11 @@ export interface Dialect {
   masker(answered: Answered): BodyMasker | undefined;
   /** What becomes of the bytes of a connection that has changed its protocol. */
   tunnel(upgraded: Upgraded, ends: TunnelEnds): Tunnel;
+  /**
+   * Takes up an upgrade in the target's place, to judge what is in it first. Where it is absent the
+   * request for the upgrade is judged and passed on, and `tunnel` gets what follows.
+   *
+   * @throws GatewayError when it is none that is known.
+   */
+  accept?(request: HttpRequest, context: SessionContext): Acceptance;
 }

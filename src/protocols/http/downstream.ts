@@ -257,6 +257,8 @@ export class Downstream {
     const forwarded = isMasked ? dialect.maskedFields(fields, place.path) : fields;
     const connection = membersOf(head.fields, 'connection');
     const named = connection.includes('upgrade') ? valueOf(head.fields, 'upgrade') : undefined;
+    const isBodiless =
+      framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0);
     const upgrade = dialect.upgrades.find((protocol) => protocol === named?.toLowerCase());
     return {
       request: {
@@ -268,7 +270,7 @@ export class Downstream {
         host: upstream.host,
         clientHost: head.host,
         body,
-        upgrade: framing.kind === 'none' && head.version === 1 ? upgrade : undefined,
+        upgrade: isBodiless && head.version === 1 ? upgrade : undefined,
       },
       prefix: place.prefix,
       isModern: head.version === 1,

@@ -62,6 +62,12 @@ export class Outlet {
     this.#write(bytes);
   }
 
+  /** Writes bytes that are recorded elsewhere, in another form. */
+  send(bytes: Uint8Array): void {
+    this.flush();
+    this.#write(bytes);
+  }
+
   /** Writes what was put. */
   flush(): void {
     const pending = this.#pending;

@@ -19,6 +19,7 @@ import { type Framing, responseFraming } from './codec/framing.ts';
 import { readResponseHead, type ResponseHead } from './codec/head.ts';
 import { encodeHead, statusLine } from './codec/write.ts';
 import { BodyConsumer, HeadConsumer } from './consumers.ts';
+import { converse } from './conversation.ts';
 import type { Dialect, RequestAnalysis } from './dialect.ts';
 import type { Consumer } from './input.ts';
 import type { HttpRequest } from './request.ts';
@@ -78,7 +79,17 @@ export class Relay {
       const { context, masks } = admission.stages;
       const fault = this.#dialect.fault(asked.request);
       if (fault !== undefined) return this.#refuse(refuse('SP_UNSUPPORTED', fault), asked);
-      const analysis = this.#dialect.analyse(asked.request, context, masks);
+      const { request } = asked;
+      if (request.upgrade !== undefined && this.#dialect.accept !== undefined) {
+        const acceptance = this.#dialect.accept(request, context);
+        await converse(
+          { client: this.#client, session: this.#session, asked },
+          this.#dialect,
+          acceptance,
+        );
+        return false;
+      }
+      const analysis = this.#dialect.analyse(request, context, masks);
       const judged = await this.#judge(asked, analysis);
       if (judged.refused) return this.#refuse(judged, asked);
       return await this.#forward(judged, asked, analysis);

@@ -20,6 +20,7 @@ export class HttpSession {
   readonly settings: HttpSettings;
   readonly upstream: Upstream;
   readonly outlet: Outlet;
+  readonly clock: Clock;
   readonly #wire: Wire;
   #failure: GatewayError | undefined;
 
@@ -28,6 +29,7 @@ export class HttpSession {
     this.settings = settings;
     this.upstream = new Upstream({ admission, settings, clock });
     this.outlet = new Outlet(wire, admission.stages.tape);
+    this.clock = clock;
     this.#wire = wire;
   }
 

@@ -19,7 +19,7 @@ export interface TunnelPlace {
 }
 
 /** Hands on whatever comes. */
-class Everything implements Consumer {
+export class Everything implements Consumer {
   readonly isDone = false;
   readonly #take: (bytes: Uint8Array) => void;
 

@@ -5,13 +5,19 @@ import type { MaskSet } from '#core/masking.ts';
 import { looseName } from '#protocols/http/codec/fields.ts';
 import { methodOverrides } from '#protocols/http/commands.ts';
 import type { HttpRequest } from '#protocols/http/request.ts';
+import { streamFacts } from './commands-stream.ts';
 import { type Body, readBody } from './facts/body.ts';
 import { type RequestInfo, requestInfo } from './facts/request-info.ts';
 import { requestFacts } from './facts/request-facts.ts';
 import { resourceName } from './facts/resources.ts';
+import { streamRequest } from './stream-request.ts';
 
-/** The facts of a request. Never throws. */
-export function analyseRequest(request: HttpRequest, masks: MaskSet): Facts {
+/**
+ * The facts of a request. Never throws.
+ *
+ * @param port - for a forwarding of ports, the one that is asked for.
+ */
+export function analyseRequest(request: HttpRequest, masks: MaskSet, port?: number): Facts {
   const info = infoOf(request);
   if (typeof info === 'string') return opaqueFacts(info);
   const found = requestFacts(info, bodyOf(request, info), masks);
@@ -19,7 +25,7 @@ export function analyseRequest(request: HttpRequest, masks: MaskSet): Facts {
   for (const { name } of request.fields) {
     if (methodOverrides.has(looseName(name))) reasons.push(`the field ${name}`);
   }
-  return {
+  const facts: Facts = {
     ...found,
     reasons,
     analysis: reasons.length === 0 ? found.analysis : 'partial',
@@ -29,6 +35,19 @@ export function analyseRequest(request: HttpRequest, masks: MaskSet): Facts {
       found.objects.filter(({ kind }) => kind === 'image'),
     ),
   };
+  return isStreaming(info) ? withStreams(info, facts, port) : facts;
+}
+
+/** Whether it asks for streams into a pod. */
+const isStreaming = ({ group, resource, subresource }: RequestInfo): boolean =>
+  group === '' && resource === 'pods' && streaming.has(subresource);
+
+const streaming: ReadonlySet<string> = new Set(['exec', 'attach', 'portforward']);
+
+function withStreams(info: RequestInfo, facts: Facts, port: number | undefined): Facts {
+  const asked = streamRequest(info);
+  if (typeof asked !== 'string') return streamFacts(asked, facts, port);
+  return { ...facts, analysis: 'partial', reasons: [...facts.reasons, asked] };
 }
 
 /** What a request asks for; why it is not understood when it is not. */

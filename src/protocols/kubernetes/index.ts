@@ -7,13 +7,25 @@ import { GatewayError } from '#core/errors.ts';
 import type { Capabilities, Protocol } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
 import { type Field, looseName } from '#protocols/http/codec/fields.ts';
-import type { Dialect } from '#protocols/http/dialect.ts';
+import type {
+  Acceptance,
+  Conversation,
+  ConversationHost,
+  Dialect,
+} from '#protocols/http/dialect.ts';
 import type { HttpRequest } from '#protocols/http/request.ts';
 import { httpRuntime } from '#protocols/http/runtime.ts';
-import { analyseRequest } from './commands.ts';
+import { analyseRequest, infoOf } from './commands.ts';
 import { httpSettingsOf, type KubernetesSettings, kubernetesSettings } from './config.ts';
+import { ProgramConversation, type ProgramParts } from './exec.ts';
+import { PortConversation } from './port-forward.ts';
 import { encodeStatus } from './refusal.ts';
 import { acceptedFields, answerMasker } from './results.ts';
+import { streamRequest } from './stream-request.ts';
+import { agree } from './stream-upgrade.ts';
+import { plainCarrier, webSocketCarrier } from './streams/spdy-carrier.ts';
+import { SpdyClientStreams } from './streams/spdy-streams.ts';
+import { WebSocketStreams } from './streams/websocket-streams.ts';
 
 const capabilities: Capabilities = {
   approval: 'hold',
@@ -62,6 +74,25 @@ function impersonation({ target, identity, account, session }: SessionContext): 
   return names;
 }
 
+/** Takes up an upgrade for streams into a pod; there is no other. */
+function accept(request: HttpRequest): Acceptance {
+  const info = infoOf(request);
+  const asked = typeof info === 'string' ? info : streamRequest(info);
+  if (typeof asked === 'string') throw new GatewayError('SP_UNSUPPORTED', { detail: asked });
+  const { carrier, protocol, fields } = agree(request, asked.kind);
+  if (asked.kind === 'portforward') {
+    const carried = carrier === 'websocket' ? webSocketCarrier : plainCarrier;
+    const open = (host: ConversationHost): Conversation =>
+      new PortConversation({ host, request, asked, carrier: carried });
+    return { fields, open };
+  }
+  const client: ProgramParts['client'] = (events, send) =>
+    carrier === 'websocket'
+      ? new WebSocketStreams(protocol, events, send)
+      : new SpdyClientStreams(asked.io, events, send);
+  return { fields, open: (host) => new ProgramConversation({ host, request, asked, client }) };
+}
+
 const dialect: Dialect = {
   settings: (target) => httpSettingsOf(settingsOf(target)),
   fault,
@@ -73,7 +104,8 @@ const dialect: Dialect = {
   maskedFields: acceptedFields,
   upstreamFields: impersonation,
   masker: (answered) => answerMasker(answered),
-  upgrades: [],
+  upgrades: ['websocket', 'spdy/3.1'],
+  accept,
   tunnel: () => {
     throw new GatewayError('SP_UNSUPPORTED', { detail: 'an upgrade' });
   },

@@ -9,4 +9,5 @@ export const renderers: Readonly<Record<string, () => ReplayRenderer>> = {
   postgres: postgresRenderer,
   ssh: sshRenderer,
   http: httpRenderer,
+  kubernetes: httpRenderer,
 };
