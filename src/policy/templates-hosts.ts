@@ -177,7 +177,8 @@ const readsWithin: Template = {
   when:
     "facts.analysis == 'complete' && facts.effects.all(e, e in parameters.effects) && " +
     "facts.objects.all(o, o.kind == 'variable' || o.access == 'read' && (" +
-    "o.kind == 'path' && o.name in parameters.listed || (o.kind == 'file' || o.kind == 'path') && " +
+    "o.kind == 'service' || o.kind == 'path' && o.name in parameters.listed || " +
+    "(o.kind == 'file' || o.kind == 'path') && " +
     "parameters.folders.exists(f, o.name == f || o.name.startsWith(f + '/'))))",
   reason: 'reads within its folders',
   parameters: {
@@ -195,6 +196,14 @@ const readsWithin: Template = {
   },
   cases: [
     { name: 'uptime', facts: { effects: ['read'] }, matches: true },
+    {
+      name: 'systemctl status',
+      facts: {
+        effects: ['read'],
+        objects: [{ kind: 'service', name: 'nginx', access: 'read' }],
+      },
+      matches: true,
+    },
     {
       name: 'cat logs/a',
       facts: {

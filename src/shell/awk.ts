@@ -5,12 +5,15 @@
  */
 
 const keywords: ReadonlySet<string> = new Set(
-  'BEGIN END print printf if else while for do in next exit break continue'.split(' '),
-);
-const functions: ReadonlySet<string> = new Set(
-  'length substr index split sub gsub match sprintf tolower toupper int sqrt log exp sin cos atan2 rand srand'.split(
+  'BEGIN END print printf if else while for do in next nextfile exit break continue delete'.split(
     ' ',
   ),
+);
+const functions: ReadonlySet<string> = new Set(
+  (
+    'length substr index split sub gsub gensub match sprintf tolower toupper int sqrt log exp sin ' +
+    'cos atan2 rand srand strftime systime mktime strtonum and or xor compl lshift rshift'
+  ).split(' '),
 );
 const variables: ReadonlySet<string> = new Set(
   'NR NF FNR FS OFS ORS RS FILENAME RSTART RLENGTH SUBSEP CONVFMT OFMT IGNORECASE'.split(' '),
@@ -38,6 +41,8 @@ export function isPlainAwk(program: string): boolean {
   let parentheses = 0;
   for (const [index, { kind, text }] of tokens.entries()) {
     if (kind === 'name' && !isKnownName(text, tokens[index + 1])) return false;
+    // `for (print > "file"; …)` of some versions: there `>` is no comparison.
+    if (/^printf?$/.test(text) && kind === 'name' && parentheses > 0) return false;
     if (text === '{') braces += 1;
     if (text === '}') braces -= 1;
     if (text === '(') parentheses += 1;
@@ -57,9 +62,10 @@ function isKnownName(name: string, next: Token | undefined): boolean {
 
 /** What awk knows and is not in the lists above. */
 const reserved: ReadonlySet<string> = new Set(
-  'system getline close fflush func function delete nextfile return switch case default strftime systime mktime and or xor compl lshift rshift strtonum gensub asort asorti patsplit typeof isarray extension bindtextdomain dcgettext dcngettext include load namespace'.split(
-    ' ',
-  ),
+  (
+    'system getline close fflush func function return switch case default asort asorti patsplit ' +
+    'typeof isarray extension bindtextdomain dcgettext dcngettext include load namespace'
+  ).split(' '),
 );
 
 function tokensOf(program: string): readonly Token[] | undefined {

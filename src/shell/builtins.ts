@@ -47,7 +47,8 @@ function readLine(call: Call, _scope: Scope, assign: Assign): void {
       call.ledger.doubt('a name of read that is not known before it runs');
     } else if (names || !word.startsWith('-')) {
       names = true;
-      assign(word, anyArgument);
+      // The shell gives `_` a value of its own after each command.
+      if (word !== '_') assign(word, anyArgument);
     } else if (/^-[tnNdpu]$/.test(word)) {
       at += 1;
       if (textOf(call.args[at]) === undefined) call.ledger.doubt('an option of read');
@@ -62,6 +63,10 @@ const strictOptions: ReadonlySet<string> = new Set(['errexit', 'nounset', 'pipef
 
 function setOptions(call: Call): void {
   call.ledger.effect('session');
+  if (call.args.length === 0) {
+    call.ledger.effect('read');
+    call.ledger.object('variable', '*', 'read');
+  }
   for (let at = 0; at < call.args.length; at += 1) {
     const word = textOf(call.args[at]) ?? '';
     const flags = /^[-+]([eufC]*)(o?)$/.exec(word);

@@ -39,6 +39,8 @@ export interface Grammar {
   readonly instead?: string;
   /** Further effects of options. */
   readonly adds?: Readonly<Record<string, readonly Effect[]>>;
+  /** An operand `@file` stands for the options and operands in that file. */
+  readonly responseFiles?: true;
   /** Whether options end at the first operand. */
   readonly stops?: true;
 }
@@ -164,6 +166,13 @@ export function applyGrammar(call: Call, grammar: Grammar): Line {
   return line;
 }
 
+/** Whether a word, or the first of its patterns, may begin with an at sign. */
+function mayBeginWithAt(operand: Argument): boolean {
+  if (operand.kind === 'text') return operand.text.startsWith('@');
+  if (operand.kind !== 'paths') return operand.kind === 'unknown' && !/^[^@]/.test(operand.lead);
+  return operand.patterns.some(({ text, home }) => !home && /^[@*?[]/.test(text));
+}
+
 /** Whether a line has one of some options, separated by blanks. */
 export const hasAny = (line: Line, names: string | undefined): boolean =>
   names !== undefined && names.split(' ').some((name) => line.options.has(name));
@@ -190,6 +199,9 @@ function applyOperands(call: Call, grammar: Grammar, line: Line, deep: boolean):
     const role = first[index] ?? (isLast ? last : rest);
     if (isLast && many) ledger.doubt(`the last word of ${call.name} is not known`);
     if (grammar.dash === true && role === 'read' && textOf(operand) === '-') continue;
+    if (grammar.responseFiles === true && mayBeginWithAt(operand)) {
+      ledger.doubt(`a file of options for ${call.name}`);
+    }
     if (role === undefined) {
       ledger.doubt(`an operand of ${call.name} that is not in the table`);
       continue;

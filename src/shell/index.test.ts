@@ -151,7 +151,7 @@ describe('what is not complete', () => {
     'sort --compress-program=./z logs/a',
     'exec -a rm busybox data',
     'env -S "ls -la" x$y',
-    'less logs/a',
+    "less '+!id' logs/a",
     'vim logs/a',
     // Variables that programs or the shell give a meaning.
     'PATH=.:$PATH; ls',
@@ -291,9 +291,10 @@ test('the record has the words as the programs get them', () => {
 
 test('with a terminal, what starts a pager is not complete', () => {
   const options = { shell: 'bash', home: '/home/u', limits: shellLimits } as const;
-  const text = 'journalctl -u nginx';
-  assert.equal(analyseShell(text, options).facts.analysis, 'complete');
-  assert.equal(analyseShell(text, { ...options, terminal: true }).facts.analysis, 'partial');
+  for (const text of ['journalctl -u nginx', 'less logs/a', 'man ls', 'dpkg -l']) {
+    assert.equal(analyseShell(text, options).facts.analysis, 'complete');
+    assert.equal(analyseShell(text, { ...options, terminal: true }).facts.analysis, 'partial');
+  }
 });
 
 test('nothing makes the analysis throw', () => {

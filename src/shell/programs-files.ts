@@ -1,5 +1,5 @@
 /** Programs on files whose command lines are little languages. */
-import { type Argument, textArgument, textOf } from './arguments.ts';
+import { type Argument, isMany, textArgument, textOf } from './arguments.ts';
 import { isPlainAwk } from './awk.ts';
 import type { Call, Feed } from './call.ts';
 import { find } from './find.ts';
@@ -166,11 +166,21 @@ function below(folder: string, file: Argument): Argument {
 
 /** Reads with jq: a program that opens no module, and files. */
 function jq(call: Call): void {
-  const line = readLine(call, {
-    flags: 'nrRsScMaej',
-    longs:
-      'raw-output null-input slurp raw-input compact-output sort-keys color-output monochrome-output exit-status join-output tab',
-  });
+  const args = [...call.args];
+  // `--arg name value`: two words of text.
+  for (let at = args.length - 3; at >= 0; at -= 1) {
+    const named = /^--arg(json)?$/.test(textOf(args[at]) ?? '');
+    const single = args.slice(at + 1, at + 3).every((word) => !isMany(word));
+    if (named && single && /^\w+$/.test(textOf(args[at + 1]) ?? '')) args.splice(at, 3);
+  }
+  const line = readLine(
+    { ...call, args },
+    {
+      flags: 'nrRsScMaej',
+      longs:
+        'raw-output null-input slurp raw-input compact-output sort-keys color-output monochrome-output exit-status join-output tab',
+    },
+  );
   const [program, ...files] = line.operands;
   const text = textOf(program);
   if (

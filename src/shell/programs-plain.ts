@@ -1,4 +1,5 @@
 /** Programs that print their arguments or compare them, and touch little else. */
+import type { Effect } from '#core/facts.ts';
 import { type Argument, textOf } from './arguments.ts';
 import type { Call } from './call.ts';
 import { applyGrammar } from './grammar.ts';
@@ -118,6 +119,27 @@ function getent(call: Call): void {
   call.ledger.doubt(`the table ${table.slice(0, 20)}`);
 }
 
+/** `kill -l` lists signals. */
+function kill(call: Call): void {
+  const lists = call.args.length <= 2 && textOf(call.args[0]) === '-l';
+  const does: readonly Effect[] = [lists ? 'read' : 'process'];
+  applyGrammar(call, { does, digits: true, flags: 'lL', texts: 's n', rest: 'text' });
+}
+
+/** `ps`: the letter `e` without a dash shows what is in the environment of programs. */
+function ps(call: Call): void {
+  const line = applyGrammar(call, {
+    does: ['read'],
+    flags: 'AacdefFHjlLmMNTVwxyZ',
+    longs: 'forest no-headers headers deselect',
+    texts: 'C G g o O p s t u U sort pid ppid user format cols',
+    rest: 'text',
+  });
+  if (!line.operands.some((word) => /^[a-zA-Z]*e/.test(textOf(word) ?? 'e'))) return;
+  call.ledger.object('variable', '*', 'read');
+  call.ledger.object('secret', '/proc/*/environ', 'read');
+}
+
 function names(call: Call): void {
   call.ledger.effect('read');
   const options = call.args.filter((word) => textOf(word)?.startsWith('-') === true);
@@ -140,4 +162,6 @@ export const plainHandlers: readonly (readonly [string, (call: Call) => void])[]
   ['date', date],
   ['hostname', hostname],
   ['getent', getent],
+  ['kill', kill],
+  ['ps', ps],
 ];

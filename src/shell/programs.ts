@@ -1,12 +1,15 @@
 /** From a program's name to its meaning: the one place where a name becomes known. */
+import { textOf } from './arguments.ts';
 import type { Call, Feed } from './call.ts';
 import { applyGrammar } from './grammar.ts';
 import { administration } from './programs-admin.ts';
+import { containerPrograms } from './programs-containers.ts';
 import { fileHandlers } from './programs-files.ts';
 import { plainHandlers } from './programs-plain.ts';
+import { statusPrograms } from './programs-status.ts';
 import { applyRole } from './roles.ts';
 import { fileTables } from './tables-files.ts';
-import { bluntPrograms, systemTables } from './tables-system.ts';
+import { bluntPrograms, interpreters, systemTables } from './tables-system.ts';
 import { transfers } from './transfers.ts';
 import { wrappers } from './wrappers.ts';
 
@@ -18,14 +21,18 @@ const handlers: ReadonlyMap<string, Handler> = new Map([
   ...fileHandlers,
   ...wrappers,
   ...administration,
+  ...containerPrograms,
+  ...statusPrograms,
   ...transfers,
 ]);
 
 /** Programs that may start a pager where they see a terminal, and then what is typed there. */
 const waitsForKeys: ReadonlySet<string> = new Set(
-  'systemctl journalctl git dmesg top apt apt-get apt-cache yum dnf npm pip pip3 docker podman'.split(
-    ' ',
-  ),
+  (
+    'systemctl journalctl git dmesg top apt apt-get apt-cache yum dnf npm pip pip3 docker podman ' +
+    'less more man dpkg bc timedatectl hostnamectl loginctl resolvectl systemd-analyze ' +
+    'systemd-cgls coredumpctl nmcli'
+  ).split(' '),
 );
 
 /** Folders whose programs are the system's. */
@@ -56,6 +63,10 @@ export function runProgram(call: Call): Feed {
     applyGrammar(known, grammar);
     return undefined;
   }
+  if (asksVersion(call, name)) {
+    ledger.effect('read');
+    return undefined;
+  }
   const effects = bluntPrograms.get(name);
   ledger.effect(...(effects ?? []));
   ledger.doubt(
@@ -64,6 +75,25 @@ export function runProgram(call: Call): Feed {
       : `what ${name} does with its arguments`,
   );
   return undefined;
+}
+
+/** How interpreters and compilers are asked for their version besides `--version`. */
+const versionWords: ReadonlyMap<string, string> = new Map([
+  ['python', '-V'],
+  ['python2', '-V'],
+  ['python3', '-V'],
+  ['perl', '-v'],
+  ['php', '-v'],
+  ['node', '-v'],
+  ['java', '-version'],
+  ['go', 'version'],
+]);
+
+/** Whether a program is only asked for its version: then it runs nothing that it is given. */
+function asksVersion(call: Call, name: string): boolean {
+  const word = textOf(call.args[0]);
+  if (call.args.length !== 1 || word === undefined) return false;
+  return versionWords.get(name) === word || (word === '--version' && interpreters.has(name));
 }
 
 const own = <Value>(table: Readonly<Record<string, Value>>, name: string): Value | undefined =>

@@ -3,7 +3,7 @@
  * written in.
  */
 import type { Access, Effect } from '#core/facts.ts';
-import type { Argument } from './arguments.ts';
+import { type Argument, isGlob } from './arguments.ts';
 import { type Call, namesOf } from './call.ts';
 import { isSecret } from './paths.ts';
 
@@ -33,6 +33,8 @@ export type Role =
   | 'user'
   | 'package'
   | 'service'
+  /** A service that is only looked at. */
+  | 'unit'
   | 'variable';
 
 interface PathMeaning {
@@ -89,12 +91,22 @@ export function applyRole(call: Call, role: Role, argument: Argument, deep = fal
     }
     return;
   }
-  if (argument.kind !== 'text') {
+  const names = namesIn(argument);
+  if (names === undefined) {
     ledger.doubt(`a ${role} of ${call.name} that is not known before it runs`);
     return;
   }
-  const access = role === 'variable' ? 'read' : role === 'host' ? 'write' : 'execute';
-  ledger.object(role, argument.text, access);
+  const reads = role === 'variable' || role === 'unit';
+  const access = reads ? 'read' : role === 'host' ? 'write' : 'execute';
+  for (const name of names) ledger.object(role === 'unit' ? 'service' : role, name, access);
+}
+
+/** The texts that a word can be; undefined when they are not known. */
+function namesIn(argument: Argument): readonly string[] | undefined {
+  if (argument.kind === 'text') return [argument.text];
+  if (argument.kind !== 'paths' || !argument.single) return undefined;
+  const known = argument.patterns.every(({ text, home }) => !home && !isGlob(text));
+  return known ? argument.patterns.map(({ text }) => text) : undefined;
 }
 
 function applyPathRole(call: Call, role: PathRole, argument: Argument, deep: boolean): void {

@@ -31,7 +31,16 @@ function oneCommand(script: string, start: number): number | undefined {
   if (command === '{') return at + 1;
   if (command === 's' || command === 'y') return substitution(script, at + 1, command);
   if (/[qQ]/.test(command)) return ended(script, /^[qQ] *\d{0,3}/, at);
+  if (command === ':') return ended(script, /^: *\w+/, at);
+  if (/[btT]/.test(command)) return ended(script, /^[btT] *\w*/, at);
+  if (/[aic]/.test(command)) return textLine(script, at + 1);
   return /[pdDPnNgGhHxl=]/.test(command) ? ended(script, /^./, at) : undefined;
+}
+
+/** The text of `a`, `i` and `c` on the same line: without a backslash it ends with the line. */
+function textLine(script: string, start: number): number | undefined {
+  const text = /^[ \t]*[^\s\\][^\n\\]*(?=\n|$)/.exec(script.slice(start));
+  return text === null ? undefined : start + text[0].length;
 }
 
 /** After a command there is only a separator. */
@@ -42,7 +51,7 @@ function ended(script: string, command: RegExp, at: number): number | undefined 
 
 /** The end of a number, `$` or `/pattern/`; the start where there is none. */
 function address(script: string, start: number): number | undefined {
-  const plain = /^(\d+(~\d+)?|\$|\+\d+)/.exec(script.slice(start));
+  const plain = /^(\d+(~\d+)?|\$|[+~]\d+)/.exec(script.slice(start));
   if (plain !== null) return start + plain[0].length;
   if (script[start] !== '/') return start;
   const end = delimited(script, start + 1, '/');

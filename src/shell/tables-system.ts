@@ -39,13 +39,6 @@ export const systemTables: Readonly<Record<string, Grammar>> = {
   vmstat: { ...tells, flags: 'adfmnstwD', texts: 'S', rest: 'text' },
   iostat: { ...tells, flags: 'cdhkmNtxyz', rest: 'text' },
   mpstat: { ...tells, flags: 'AuV', texts: 'P', rest: 'text' },
-  ps: {
-    ...tells,
-    flags: 'AacdefFHjlLmMNTVwxyZ',
-    longs: 'forest no-headers headers deselect',
-    texts: 'C G g o O p s t u U sort pid ppid user format cols',
-    rest: 'text',
-  },
   pgrep: {
     ...tells,
     flags: 'acflnovwxi',
@@ -54,12 +47,6 @@ export const systemTables: Readonly<Record<string, Grammar>> = {
   },
   pidof: { ...tells, flags: 'sxq', rest: 'text' },
   pstree: { ...tells, flags: 'aAcghlnNpsStTuUZ', rest: 'text' },
-  lsof: {
-    ...tells,
-    flags: 'bhlnOPRtUVX',
-    texts: 'i p u c',
-    rest: 'look',
-  },
   ss: { ...tells, flags: 'hHnralopemitsuwxS460', rest: 'text' },
   netstat: { ...tells, flags: 'rinagpltuwxseovcN46' },
   route: { ...tells, flags: 'ne' },
@@ -76,6 +63,39 @@ export const systemTables: Readonly<Record<string, Grammar>> = {
   pwd: { ...tells, flags: 'LP' },
   umask: { ...tells, flags: 'Sp' },
   jobs: { ...tells, flags: 'lnprs' },
+  hash: { ...tells, flags: 'l' },
+  alias: { ...tells, flags: 'p' },
+  history: { ...tells },
+  whereis: { ...tells, flags: 'bms', rest: 'text' },
+  modinfo: { ...tells, flags: 'adlpn0', texts: 'F field', rest: 'text' },
+  sar: { ...tells, flags: 'AbBdFHqrRSuvwWyhpz', texts: 'n P', rest: 'text' },
+  pidstat: { ...tells, flags: 'dhIlrRsStuUvVwH', texts: 'p C', rest: 'text' },
+  lvs: { ...tells, flags: 'av', longs: 'noheadings', texts: 'o options units', rest: 'text' },
+  vgs: { ...tells, flags: 'av', longs: 'noheadings', texts: 'o options units', rest: 'text' },
+  pvs: { ...tells, flags: 'av', longs: 'noheadings', texts: 'o options units', rest: 'text' },
+  dmidecode: { ...tells, flags: 'q', texts: 't type s string' },
+  ethtool: { ...tells, flags: 'iSkgc', rest: 'text' },
+  lastlog: { ...tells, texts: 'b t u before time user' },
+  mailq: { ...tells },
+  postqueue: { ...tells, flags: 'pj' },
+  'systemd-cgls': { ...tells, flags: 'alk', longs: 'no-pager all full', texts: 'u unit' },
+  getenforce: { ...tells },
+  sestatus: { ...tells, flags: 'v' },
+  ntpq: { ...tells, flags: 'pn46' },
+  nginx: { ...tells, flags: 'vV' },
+  dpkg: {
+    ...tells,
+    flags: 'lLsSpV',
+    longs: 'list listfiles status search print-architecture audit',
+    rest: 'text',
+  },
+  'dpkg-query': {
+    ...tells,
+    flags: 'WlLsS',
+    longs: 'show list listfiles status search',
+    texts: 'f showformat',
+    rest: 'text',
+  },
   ulimit: { ...tells, flags: 'acdefilmnpqrstuvxHS' },
   which: { ...tells, flags: 'a', rest: 'text' },
   type: { ...tells, flags: 'aftpP', rest: 'text' },
@@ -96,13 +116,7 @@ export const systemTables: Readonly<Record<string, Grammar>> = {
     rest: 'text',
   },
   printenv: { does: ['read'], flags: '0', longs: 'null', rest: 'variable' },
-  kill: {
-    does: ['process'],
-    digits: true,
-    flags: 'lL',
-    texts: 's n',
-    rest: 'text',
-  },
+  bc: { does: ['read'], flags: 'lqsw', longs: 'mathlib quiet', rest: 'read' },
   pkill: {
     does: ['process'],
     digits: true,
@@ -153,6 +167,15 @@ const rights: readonly Effect[] = ['grant'];
 const packages: readonly Effect[] = ['package', 'network', 'file-write', 'execute-code'];
 const containers: readonly Effect[] = ['container-start', 'network', 'execute-code'];
 
+/** Programs that run code, and that print their version when asked for `--version` alone. */
+export const interpreters: ReadonlySet<string> = new Set(
+  (
+    'python python2 python3 perl ruby node nodejs deno bun php lua tclsh Rscript java cargo make ' +
+    'cmake gcc cc ld gdb strace ltrace valgrind ksh zsh fish vi vim nvim emacs nano screen tmux ' +
+    'parallel dc sqlite3 psql mysql mariadb mongosh redis-cli ansible ansible-playbook'
+  ).split(' '),
+);
+
 /**
  * Programs whose command lines are not looked at further: what they are for is a fact, the rest is
  * not settled. A program that is in no table has no fact but `unknown`.
@@ -166,24 +189,18 @@ export const bluntPrograms: ReadonlyMap<string, readonly Effect[]> = new Map([
     'tclsh expect Rscript java go cargo make cmake gcc cc ld gdb strace ltrace valgrind',
     code,
   ),
-  ...names(
-    'ld.so ksh zsh fish csh tcsh mksh vi vim nvim view ex ed emacs nano less more man',
-    code,
-  ),
-  ...names('screen tmux script watch parallel at batch crontab entr m4 dc bc sqlite3 psql', code),
+  ...names('ld.so ldd ksh zsh fish csh tcsh mksh vi vim nvim view ex ed emacs nano', code),
+  ...names('screen tmux script watch parallel at batch crontab entr m4 dc sqlite3 psql', code),
   ...names('mysql mariadb mongo mongosh redis-cli ansible ansible-playbook salt puppet', code),
-  ...names('split csplit patch zip unzip 7z cpio rename openssl gpg socat', code),
-  ...names('nc ncat netcat telnet ftp tftp lftp sftp rclone aws gcloud az gsutil s3cmd', net),
+  ...names('split csplit patch zip unzip 7z cpio rename gpg socat', code),
+  ...names('telnet ftp tftp lftp sftp rclone aws gcloud az gsutil s3cmd', net),
   ...names('mosh autossh sshfs nmap tcpdump mail sendmail mailx mutt', net),
   ...names('su doas pkexec runuser chroot nsenter unshare setpriv capsh newgrp sg sudoedit', [
     'privilege',
     'execute-code',
   ]),
-  ...names('mount umount swapon swapoff sysctl modprobe insmod rmmod losetup dmsetup lvm', admin),
-  ...names(
-    'iptables ip6tables nft ufw firewall-cmd tc ifconfig brctl hostnamectl localectl',
-    admin,
-  ),
+  ...names('umount swapon swapoff modprobe insmod rmmod losetup dmsetup lvm', admin),
+  ...names('firewall-cmd tc ifconfig brctl localectl', admin),
   ...names(
     'useradd userdel usermod groupadd groupdel groupmod passwd chpasswd visudo vipw',
     rights,
@@ -196,8 +213,8 @@ export const bluntPrograms: ReadonlyMap<string, readonly Effect[]> = new Map([
     'admin',
     'delete-all',
   ]),
-  ...names('rpm dpkg snap flatpak brew gem npx pipx uv poetry yarn pnpm apt-key', packages),
-  ...names('docker-compose podman-compose ctr nerdctl crictl lxc virsh qemu helm', containers),
+  ...names('snap flatpak brew gem npx pipx uv poetry yarn pnpm apt-key', packages),
+  ...names('lxc virsh qemu', containers),
   ...names('init telinit', ['shutdown']),
 ]);
 

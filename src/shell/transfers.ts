@@ -92,6 +92,10 @@ function wget(call: Call): void {
 /** `ssh host command`: the command is read as one that runs there. */
 function ssh(call: Call): void {
   const { ledger } = call;
+  if (call.args.length === 1 && textOf(call.args[0]) === '-V') {
+    ledger.effect('read');
+    return;
+  }
   const line = readLine(call, {
     flags: '46aCnNqTtvx',
     texts: 'p i',

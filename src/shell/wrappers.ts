@@ -120,6 +120,10 @@ function shell(kind: 'bash' | 'sh'): Wrapper {
       if (flags.includes('l') && kind === 'sh') ledger.doubt('a login shell');
     }
     const text = textOf(call.args[at]);
+    if (call.args.length === 1 && text === '--version') {
+      ledger.effect('read');
+      return;
+    }
     if (takesText && text !== undefined && !text.startsWith('-')) {
       call.runText(text, kind, { by: call.name, feed: call.feed });
       return;
