@@ -5,6 +5,7 @@ const protocols: Readonly<
   postgres: () => import('./postgres/main.ts'),
   shell: () => import('./shell/main.ts'),
   http: () => import('./http/main.ts'),
+  kubernetes: () => import('./kubernetes/main.ts'),
 };
 
 const [name = '', ...rest] = process.argv.slice(2);

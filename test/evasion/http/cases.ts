@@ -1,5 +1,4 @@
-/** Cases for HTTP: one JSON object a line, in the form of the labelled corpus; checked when read. */
-import { readFileSync } from 'node:fs';
+/** What a case for HTTP is. */
 import { gzipSync } from 'node:zlib';
 import { z } from 'zod';
 
@@ -28,7 +27,8 @@ export interface Proof {
   readonly gunzip2?: string | undefined;
 }
 
-const schema: z.ZodType<Case> = z.object({
+/** A case as it stands in a file. */
+export const httpCase: z.ZodType<Case> = z.object({
   id: z.string(),
   input: z.union([z.string(), z.strictObject({ raw_prefix: z.string(), gzip_body: z.string() })]),
   technique: z.string(),
@@ -47,14 +47,6 @@ const schema: z.ZodType<Case> = z.object({
     })
     .optional(),
 });
-
-/** Reads a file of cases. */
-export function readCases(file: string): readonly Case[] {
-  return readFileSync(file, 'utf8')
-    .split('\n')
-    .filter((line) => line.trim() !== '')
-    .map((line) => schema.parse(JSON.parse(line)));
-}
 
 /** The bytes of a case, with a credential behind each request line that begins a request. */
 export function bytesOf({ input, technique }: Case, authorization: string): Buffer {

@@ -1,8 +1,4 @@
-/**
- * Cases: one JSON object a line, in the form of the labelled corpus. What a case says is checked
- * when it is read, so that a misspelt key cannot turn a case into one that always passes.
- */
-import { readFileSync } from 'node:fs';
+/** What a case for PostgreSQL is. */
 import { z } from 'zod';
 
 type Value = string | null | { readonly hex: string };
@@ -185,7 +181,8 @@ const proof = z.strictObject({
   no_error: z.boolean().optional(),
 });
 
-const testCase: z.ZodType<Case> = z.strictObject({
+/** A case as it stands in a file. */
+export const postgresCase: z.ZodType<Case> = z.strictObject({
   id: z.string(),
   protocol: z.literal('postgres'),
   input: z.union([z.string(), z.array(frame)]),
@@ -208,20 +205,6 @@ const testCase: z.ZodType<Case> = z.strictObject({
   errs: z.boolean().optional(),
   versions: z.array(z.int()).optional(),
 });
-
-/** @throws Error that names file and line of what is not a case. */
-export function readCases(file: string): readonly Case[] {
-  const lines = readFileSync(file, 'utf8').split('\n');
-  const seen = new Set<string>();
-  return lines.flatMap((line, index) => {
-    if (line.trim() === '') return [];
-    const read = testCase.safeParse(JSON.parse(line));
-    if (!read.success) throw new Error(`${file}:${index + 1}: ${z.prettifyError(read.error)}`);
-    if (seen.has(read.data.id)) throw new Error(`${file}:${index + 1}: ${read.data.id} again`);
-    seen.add(read.data.id);
-    return [read.data];
-  });
-}
 
 /** The messages of a case; a text alone is one simple query. */
 export const framesOf = (one: Case): readonly Frame[] =>

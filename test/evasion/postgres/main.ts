@@ -6,11 +6,12 @@
  * With `--direct` it plays them at the server itself: then every intent must show, or the case, or
  * this runner, proves nothing.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { fileURLToPath } from 'node:url';
 import type { PostgresVersion } from '../../support/postgres.ts';
-import { readCases } from './cases.ts';
+import { corpusFile, ownFiles, readCases } from '../cases.ts';
+import { postgresCase } from './cases.ts';
 import { type Collection, runCollection } from './run.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
@@ -50,20 +51,15 @@ function version(text: string): PostgresVersion {
 }
 
 /** The corpus beside the repository, or where `CORPUS` says. */
-function corpus(): Collection {
-  const directory = process.env['CORPUS'] ?? here('../../../../shared/corpus');
-  const file = `${directory}/postgres.jsonl`;
-  if (!existsSync(file)) throw new Error(`there is no corpus at ${file}; CORPUS names its folder`);
-  const schema = readFileSync(`${directory}/schema/schema_pg.sql`, 'utf8');
-  return { name: 'corpus', cases: readCases(file), schema };
-}
+const corpus = (): Collection => ({
+  name: 'corpus',
+  cases: readCases(corpusFile('postgres.jsonl'), postgresCase),
+  schema: readFileSync(corpusFile('schema/schema_pg.sql'), 'utf8'),
+});
 
 /** The cases of this repository; they only grow. */
-export function ownCases(): Collection {
-  const files = readdirSync(here('../cases')).filter((file) => /^postgres.*\.jsonl$/.test(file));
-  return {
-    name: 'own cases',
-    cases: files.sort().flatMap((file) => readCases(here(`../cases/${file}`))),
-    schema: readFileSync(here('schema.sql'), 'utf8'),
-  };
-}
+export const ownCases = (): Collection => ({
+  name: 'own cases',
+  cases: ownFiles('postgres').flatMap((file) => readCases(file, postgresCase)),
+  schema: readFileSync(here('schema.sql'), 'utf8'),
+});

@@ -1,8 +1,4 @@
-/**
- * Cases: one JSON object a line, in the form of the labelled corpus. What a case says is checked
- * when it is read, so that a misspelt key cannot turn a case into one that always passes.
- */
-import { readFileSync } from 'node:fs';
+/** What a case for shells is. */
 import { z } from 'zod';
 
 /** What a client does on one channel. */
@@ -83,7 +79,8 @@ const frame: z.ZodType<Frame> = z.union([
   z.strictObject({ remote_forward: z.strictObject({ port: z.number() }) }),
 ]);
 
-const oneCase: z.ZodType<Case> = z.strictObject({
+/** A case as it stands in a file. */
+export const shellCase: z.ZodType<Case> = z.strictObject({
   id: text,
   protocol: z.literal('shell'),
   input: z.union([text, z.array(frame)]),
@@ -108,18 +105,10 @@ const oneCase: z.ZodType<Case> = z.strictObject({
 /** Port and home that the corpus was written with; they are replaced by those of this run. */
 const written = { port: '22180', home: '/tmp/ev/sh/home' };
 
-/** Reads a file of cases. */
-export function readCases(path: string): readonly Case[] {
-  return readFileSync(path, 'utf8')
-    .split('\n')
-    .filter((line) => line !== '')
-    .map((line) => oneCase.parse(JSON.parse(line)));
-}
-
 /** A case as it is played here. */
 export function placed(one: Case, home: string, port: number): Case {
   const text = JSON.stringify(one)
     .replaceAll(written.home, home)
     .replaceAll(written.port, String(port));
-  return oneCase.parse(JSON.parse(text));
+  return shellCase.parse(JSON.parse(text));
 }

@@ -5,21 +5,17 @@
  * With `--direct` it plays them at the server itself: then every intent must show, or the case, or
  * this runner, proves nothing.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { startGateway } from '../../support/gateway.ts';
-import { type Case, placed, readCases } from './cases.ts';
+import { corpusFile, ownFiles, readCases, type SuiteOptions, suiteOptions } from '../cases.ts';
+import { type Case, placed, shellCase } from './cases.ts';
 import { ScratchHost } from './host.ts';
 import { type Door, play, type Played } from './play.ts';
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
-interface Options {
-  readonly only: RegExp | undefined;
-  readonly direct: boolean;
-  readonly list: boolean;
-}
+type Options = Pick<SuiteOptions, 'only' | 'direct' | 'list'>;
 
 interface Result {
   readonly one: Case;
@@ -29,36 +25,16 @@ interface Result {
 }
 
 export async function main(args: readonly string[]): Promise<boolean> {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      only: { type: 'string' },
-      own: { type: 'boolean', default: false },
-      corpus: { type: 'boolean', default: false },
-      direct: { type: 'boolean', default: false },
-      list: { type: 'boolean', default: false },
-    },
-  });
-  const cases = [...(values.own ? [] : corpus()), ...(values.corpus ? [] : ownCases())];
-  const only = values.only === undefined ? undefined : new RegExp(values.only);
-  const good = await runCases(cases, { only, direct: values.direct, list: values.list });
+  const options = suiteOptions(args);
+  const labelled = options.own ? [] : readCases(corpusFile('shell.jsonl'), shellCase);
+  const good = await runCases([...labelled, ...(options.corpus ? [] : ownCases())], options);
   console.log(good ? 'evasion: all as it must be' : 'evasion: FAILED');
   return good;
 }
 
-/** The corpus beside the repository, or where `CORPUS` says. */
-function corpus(): readonly Case[] {
-  const directory = process.env['CORPUS'] ?? here('../../../../shared/corpus');
-  const file = `${directory}/shell.jsonl`;
-  if (!existsSync(file)) throw new Error(`there is no corpus at ${file}; CORPUS names its folder`);
-  return readCases(file);
-}
-
 /** The cases of this repository; they only grow. */
-export function ownCases(): readonly Case[] {
-  const files = readdirSync(here('../cases')).filter((file) => /^shell.*\.jsonl$/.test(file));
-  return files.sort().flatMap((file) => readCases(here(`../cases/${file}`)));
-}
+export const ownCases = (): readonly Case[] =>
+  ownFiles('shell').flatMap((file) => readCases(file, shellCase));
 
 /** Plays cases and reports; true when all is as it must be. */
 export async function runCases(cases: readonly Case[], options: Options): Promise<boolean> {

@@ -44,6 +44,9 @@ export function inspectChange(info: RequestInfo, body: Body, facts: Collector): 
     for (const piece of piecesOf(body.value, facts)) inspectObject(info, piece, facts);
   } else if (isJsonObject(body.value)) {
     inspectObject(info, body.value, facts);
+    // What an applied configuration leaves out, it gives up.
+    const isWhole = body.kind === 'object' || body.kind === 'apply';
+    if (isWhole && info.subresource === 'scale') inspectScale(body.value['spec'] ?? null, facts);
     if (body.kind === 'object' && info.verb === 'update')
       inspectReplacement(info, body.value, facts);
   } else {
@@ -57,8 +60,10 @@ function inspectObject(info: RequestInfo, object: JsonObject, facts: Collector):
     else if (key.startsWith('$')) inspectDirective(key, value, facts);
     else if (value === null && key === 'spec') facts.partial('a patch that empties the object');
   }
-  if (info.subresource === 'scale')
-    return inspectReplicas(valueAt(object, ['spec', 'replicas']), facts);
+  if (info.subresource === 'scale') {
+    if (object['spec'] !== undefined) inspectScale(object['spec'], facts);
+    return;
+  }
   if (info.subresource === 'ephemeralcontainers')
     return inspectPodSpec(object['spec'] ?? {}, facts);
   if (info.subresource !== '') return;
@@ -140,6 +145,12 @@ function inspectReplicas(replicas: Json | undefined, facts: Collector): void {
   if (typeof replicas !== 'number' || !(replicas >= 1)) facts.effect('delete-all');
 }
 
+/** A Scale has no default: what is left out, or taken away, is none. */
+function inspectScale(spec: Json, facts: Collector): void {
+  const replicas = isJsonObject(spec) ? spec['replicas'] : undefined;
+  inspectReplicas(replicas ?? 0, facts);
+}
+
 /** The operations of a JSON patch (RFC 6902), each as the piece of an object that it changes. */
 function piecesOf(patch: Json, facts: Collector): readonly JsonObject[] {
   if (!Array.isArray(patch)) {
@@ -162,7 +173,8 @@ function piecesOf(patch: Json, facts: Collector): readonly JsonObject[] {
 
 function pieceOf(operation: JsonObject): JsonObject | undefined {
   const { op, path, value } = operation;
-  if (typeof path !== 'string' || (path !== '' && !path.startsWith('/'))) return undefined;
+  // An empty path is the whole object: all that it had goes.
+  if (typeof path !== 'string' || !path.startsWith('/')) return undefined;
   if (op !== 'add' && op !== 'replace' && op !== 'remove') return undefined;
   let piece: Json = op === 'remove' ? null : (value ?? null);
   const keys = path.split('/').slice(1);

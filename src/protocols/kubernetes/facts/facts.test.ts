@@ -225,6 +225,50 @@ describe('facts of the API', () => {
     assert.deepEqual(effects('DELETE', `${web}?dryRun=All&dryRun=All`), ['delete']);
   });
 
+  it('take a dry run of a deletion from its options when it has some', () => {
+    const options = { kind: 'DeleteOptions', apiVersion: 'v1' };
+    const json = 'application/json';
+    assert.deepEqual(effects('DELETE', `${web}?dryRun=All`), ['read']);
+    assert.deepEqual(effects('DELETE', `${web}?dryRun=All`, options, json), ['delete']);
+    assert.deepEqual(effects('DELETE', web, { ...options, dryRun: ['All'] }, json), ['read']);
+    assert.deepEqual(effects('DELETE', web, { ...options, dryRun: ['all'] }, json), ['delete']);
+    assert.deepEqual(effects('DELETE', `${web}?dryRun=All`, '{', json), ['delete']);
+  });
+
+  it('count what a Scale leaves out as none', () => {
+    const scale = `${web}/scale`;
+    for (const spec of [{ spec: {} }, { spec: null }, { spec: { replicas: null } }, {}]) {
+      assert.ok(effects('PUT', scale, spec).includes('delete-all'), JSON.stringify(spec));
+    }
+    const merge = 'application/merge-patch+json';
+    assert.ok(effects('PATCH', scale, { spec: { replicas: null } }, merge).includes('delete-all'));
+    const removed = [{ op: 'remove', path: '/spec/replicas' }];
+    assert.ok(
+      effects('PATCH', scale, removed, 'application/json-patch+json').includes('delete-all'),
+    );
+    assert.deepEqual(effects('PATCH', scale, { spec: { replicas: 2 } }, merge), ['update']);
+    assert.deepEqual(effects('PATCH', scale, { metadata: {} }, merge), ['update']);
+  });
+
+  it('take what moves controllers, and the namespaces of the cluster, for more than a change', () => {
+    const failed = { status: { phase: 'Failed' } };
+    const pod = '/api/v1/namespaces/app/pods/a/status';
+    assert.ok(effects('PATCH', pod, failed, strategic).includes('admin'));
+    assert.deepEqual(effects('GET', pod), ['read']);
+    const settings = '/api/v1/namespaces/kube-system/configmaps';
+    assert.ok(effects('POST', settings, { metadata: { name: 'a' } }).includes('admin'));
+    assert.deepEqual(effects('GET', settings), ['read']);
+  });
+
+  it('are complete for the paths of the server that only tell', () => {
+    for (const path of ['/version', '/livez/etcd', '/api', '/apis/apps/v1', '/openapi/v3/api/v1']) {
+      assert.equal(facts('GET', path).analysis, 'complete', path);
+    }
+    for (const path of ['/logs/', '/debug/pprof/heap', '/apix', '/livez/../logs', '/oidc']) {
+      assert.equal(facts('GET', path).analysis, 'partial', path);
+    }
+  });
+
   it('are not complete where something is not known', () => {
     const partial = (...of: Parameters<typeof facts>): void =>
       assert.equal(facts(...of).analysis, 'partial', JSON.stringify(of));
@@ -237,6 +281,8 @@ describe('facts of the API', () => {
     partial('POST', '/api/v1/namespaces/app/pods', '? a\n', 'application/json');
     partial('PATCH', web, { $patch: 'later' }, 'application/merge-patch+json');
     partial('PATCH', web, [{ op: 'move', from: '/a', path: '/b' }], 'application/json-patch+json');
+    const whole = [{ op: 'replace', path: '', value: { metadata: {} } }];
+    partial('PATCH', web, whole, 'application/json-patch+json');
     partial('PATCH', web, { spec: null }, strategic);
     partial('PATCH', web, { spec: { template: null } }, 'application/merge-patch+json');
     partial('PATCH', web, { spec: { later: 1 } }, strategic);

@@ -6,10 +6,11 @@
  */
 import type { Access, Effect, Facts } from '#core/facts.ts';
 import type { MaskSet } from '#core/masking.ts';
+import { isJsonObject } from '#core/strict-json.ts';
 import type { Body } from './body.ts';
 import { inspectChange } from './change.ts';
 import { Collector } from './collector.ts';
-import { isDryRun, type RequestInfo } from './request-info.ts';
+import { isDryRun, isKnownPath, type RequestInfo } from './request-info.ts';
 import { type ResourceClass, resourceClass, resourceName } from './resources.ts';
 
 /** Facts but for the fingerprint, which needs a hash. */
@@ -66,6 +67,13 @@ const containing: ReadonlySet<string> = new Set([
   'customresourcedefinitions.apiextensions.k8s.io',
 ]);
 
+/** Where the cluster keeps its own settings, and what runs it. */
+const clusterNamespaces: ReadonlySet<string> = new Set([
+  'kube-node-lease',
+  'kube-public',
+  'kube-system',
+]);
+
 /** Judges nothing: says what the request does. */
 export function requestFacts(info: RequestInfo, body: Body, masks: MaskSet): RequestFacts {
   const facts = new Collector(info.namespace, body.kind === 'strategic-patch');
@@ -73,6 +81,7 @@ export function requestFacts(info: RequestInfo, body: Body, masks: MaskSet): Req
   else {
     facts.effect('read');
     facts.object('path', info.path, 'read');
+    if (!isKnownPath(info.path)) facts.partial('a path of the server itself that is not known');
   }
   if (returnsSecrets(info)) {
     for (const part of ['data', 'stringData']) {
@@ -118,16 +127,28 @@ function resourceFacts(info: RequestInfo, body: Body, facts: Collector): void {
   else changeFacts(info, body, facts);
 }
 
+/** Whether nothing is kept. A deletion with options in its body takes none from the query. */
+function isDry({ verb, query }: RequestInfo, body: Body): boolean {
+  const isDeletion = verb === 'delete' || verb === 'deletecollection';
+  if (!isDeletion || body.kind === 'none') return isDryRun(query);
+  if (body.kind !== 'object' || !isJsonObject(body.value)) return false;
+  const { dryRun } = body.value;
+  return Array.isArray(dryRun) && dryRun.length === 1 && dryRun[0] === 'All';
+}
+
 function changeFacts(info: RequestInfo, body: Body, facts: Collector): void {
   const { verb, group, resource } = info;
   const known = resourceClass(group, resource);
   // The server checks everything and keeps nothing.
-  if (isDryRun(info.query) && known !== undefined) return facts.effect('read');
+  if (isDry(info, body) && known !== undefined) return facts.effect('read');
   if (verb === 'create') facts.effect('create');
   else if (verb === 'delete') facts.effect('delete');
   else if (verb === 'deletecollection') facts.effect('delete', 'delete-all');
   else facts.effect('update');
   if (known !== undefined) facts.effect(...classEffects[known]);
+  // What is said of an object makes controllers act: that it failed, where a node is.
+  if (info.subresource === 'status') facts.effect('admin');
+  if (clusterNamespaces.has(info.namespace)) facts.effect('admin');
   if (verb === 'delete' || verb === 'deletecollection') {
     if (containing.has(resourceName(group, resource))) facts.effect('drop', 'delete-all');
     return;

@@ -75,6 +75,21 @@ const nothing = {
   rest: [],
 } as const;
 
+/**
+ * What the server serves besides resources and does nothing by: its version, its health, and what
+ * there is. It also has its logs, profiles of its memory, and whatever it is extended by.
+ */
+const knownPaths: readonly RegExp[] = [
+  /^\/(?:version\/?|metrics|openid\/v1\/jwks)?$/,
+  /^\/(?:healthz|livez|readyz)(?:\/\w[\w.-]*)*$/,
+  /^\/openapi(?:\/\w[\w.-]*)+$/,
+  /^\/\.well-known\/openid-configuration$/,
+  /^\/apis?(?:\/\w[\w.-]*){0,2}\/?$/,
+];
+
+/** Whether reading a path that is no resource is known to do nothing else. */
+export const isKnownPath = (path: string): boolean => knownPaths.some((one) => one.test(path));
+
 function plainRequest(method: string, request: RequestInfo): RequestInfo | string {
   if (!plainVerbs.has(method)) return `${method} of a path that is no resource`;
   return { ...request, verb: 'get' };
