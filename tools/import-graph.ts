@@ -51,6 +51,13 @@ export const rooms: readonly Room[] = [
     packages: ['libpg-query'],
   },
   { path: 'protocols/http/codec/', rooms: ['core/'], node: [], packages: [] },
+  // HTTP/2 is Node's own; a wire is shown to it as a stream.
+  {
+    path: 'protocols/http/h2/',
+    rooms: ['core/', 'protocols/http/'],
+    node: ['node:http2', 'node:stream'],
+    packages: [],
+  },
   // Content codings are undone to judge and to mask; fingerprints need hashes.
   {
     path: 'protocols/http/',

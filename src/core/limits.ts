@@ -197,6 +197,14 @@ export interface HttpLimits {
   readonly idleMsMax: number;
   /** Milliseconds after which a connection to a target is not used again. */
   readonly reuseMsMax: number;
+  /** Requests of one HTTP/2 connection at a time, and sessions that they may have. */
+  readonly streamsMax: number;
+  readonly sessionsPerConnectionMax: number;
+  /** Memory of one HTTP/2 connection for what its peer sends. */
+  readonly streamMemoryBytesMax: number;
+  /** Streams that a client may take back at once, and from then on a second. */
+  readonly streamResetsMax: number;
+  readonly streamResetsPerSecondMax: number;
 }
 
 export const httpLimits: HttpLimits = {
@@ -213,6 +221,11 @@ export const httpLimits: HttpLimits = {
   idleMsMax: 75_000,
   // Shorter than what servers wait, so that a request does not meet a connection being closed.
   reuseMsMax: 4_000,
+  streamsMax: 100,
+  sessionsPerConnectionMax: 16,
+  streamMemoryBytesMax: 10 * MiB,
+  streamResetsMax: 200,
+  streamResetsPerSecondMax: 33,
 };
 
 /** Bounds of streams into containers that no configuration changes. */

@@ -62,7 +62,8 @@ export function buildTarget(
 /** What a client may ask for by ALPN, by protocol. */
 const alpnNames: Readonly<Partial<Record<ProtocolName, readonly string[]>>> = {
   postgres: ['postgresql'],
-  http: ['http/1.1'],
+  http: ['h2', 'http/1.1'],
+  kubernetes: ['h2', 'http/1.1'],
 };
 
 export function tlsOf(config: ListenerConfig, directory: string): TlsServerOptions | undefined {

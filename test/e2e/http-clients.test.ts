@@ -80,14 +80,16 @@ describe('clients of HTTP', () => {
     rmSync(home, { recursive: true, force: true });
   });
 
-  it('curl reads, writes, uploads and is refused', async () => {
-    const all = [
-      '-sS',
-      '--cacert',
-      join(home, 'ca.pem'),
-      '-H',
-      `Authorization: ${await world.basic()}`,
-    ];
+  for (const [version, status] of [
+    ['--http1.1', /^HTTP\/1\.1 200/],
+    ['--http2', /^HTTP\/2 200/],
+  ] as const) {
+    it(`curl ${version} reads, writes, uploads and is refused`, () => curl(version, status));
+  }
+
+  async function curl(version: string, status: RegExp): Promise<void> {
+    const authorization = `Authorization: ${await world.basic()}`;
+    const all = ['-sS', version, '--cacert', join(home, 'ca.pem'), '-H', authorization];
     const get = await run('curl', [...all, `${url}/a?b=c`]);
     assert.match(get.out, /"method":"GET","url":"\/a\?b=c"/);
     const post = await run('curl', [...all, '--json', '{"a":1}', `${url}/x`]);
@@ -100,14 +102,14 @@ describe('clients of HTTP', () => {
     const put = await run('curl', [...all, ...type, '-T', '-', `${url}/small`], 'short');
     assert.match(put.out, /"method":"PUT".*"length":5/);
     const head = await run('curl', [...all, '-I', `${url}/large`]);
-    assert.match(head.out, /^HTTP\/1\.1 200/);
+    assert.match(head.out, status);
     const both = await run('curl', [...all, `${url}/1`, `${url}/2`, '-w', '%{num_connects}']);
     assert.match(both.out, /"url":"\/1".*\}1\{.*"url":"\/2".*\}0$/, 'one connection');
     const refused = await run('curl', [...all, '-X', 'DELETE', '-f', `${url}/a`]);
     assert.equal(refused.code, 22);
     const page = await run('curl', [...all, `${url}/large`]);
     assert.equal(JSON.parse(page.out), large);
-  });
+  }
 
   it('wget and Python read and write', async () => {
     const token = await world.token();

@@ -5,7 +5,7 @@
  */
 import { GatewayError } from '#core/errors.ts';
 import { httpLimits } from '#core/limits.ts';
-import { encodeChunk, lastChunk } from './codec/chunked.ts';
+import { encodeChunk, lastChunkWith } from './codec/chunked.ts';
 import type { Field } from './codec/fields.ts';
 import type { Framing } from './codec/framing.ts';
 import { encodeHead, statusLine } from './codec/write.ts';
@@ -79,8 +79,12 @@ export class Answer {
     outlet.flush();
   }
 
-  /** The body is whole. */
-  end(): void {
+  /**
+   * The body is whole.
+   *
+   * @param trailers - what goes out behind it, where the framing has a place for them.
+   */
+  end(trailers: readonly Field[] = []): void {
     const { masker, outlet } = this.#parts;
     if (masker !== undefined) {
       this.#put(masker.end());
@@ -88,7 +92,7 @@ export class Answer {
       if (!this.#hasStarted) this.#start(this.#heldBytes);
       this.#release();
     }
-    if (this.#isChunked) outlet.put(lastChunk);
+    if (this.#isChunked) outlet.put(lastChunkWith(trailers));
     outlet.flush();
   }
 

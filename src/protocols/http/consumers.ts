@@ -3,6 +3,7 @@ import { GatewayError } from '#core/errors.ts';
 import { httpLimits } from '#core/limits.ts';
 import { BodyReader } from './codec/body-reader.ts';
 import type { TakeBody } from './codec/chunked.ts';
+import type { Field } from './codec/fields.ts';
 import type { Framing } from './codec/framing.ts';
 import { HeadReader } from './codec/head-reader.ts';
 import type { Consumer } from './input.ts';
@@ -69,6 +70,11 @@ export class BodyConsumer implements Consumer {
   /** Whether the end of the connection is the end of the body. */
   get mayEndByClose(): boolean {
     return this.#reader.mayEndByClose;
+  }
+
+  /** The fields behind the body. */
+  get trailers(): readonly Field[] {
+    return this.#reader.trailers;
   }
 
   take(bytes: Uint8Array, start: number): number {

@@ -21,7 +21,7 @@ import type { Asked, Client } from './relay.ts';
 import type { HttpRequest } from './request.ts';
 import type { HttpSession } from './session.ts';
 import { Everything } from './tunnel.ts';
-import type { Connection } from './upstream.ts';
+import type { Connection } from './spares.ts';
 
 /** Where a conversation takes place. */
 export interface ConversationPlace {

@@ -8,7 +8,13 @@
  */
 import { type GatewayError, toGatewayError } from '#core/errors.ts';
 import { httpLimits } from '#core/limits.ts';
-import type { Door, ProtocolServices, SessionEnd } from '#core/protocol.ts';
+import type {
+  Admission,
+  Door,
+  LoginAttempt,
+  ProtocolServices,
+  SessionEnd,
+} from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
 import type { Wire } from '#core/wire.ts';
 import { membersOf, valueOf } from './codec/fields.ts';
@@ -24,8 +30,11 @@ import { type Asked, Relay } from './relay.ts';
 import { forwardedFields } from './request.ts';
 import { type Place, type Routes, userOf } from './route.ts';
 import { HttpSession } from './session.ts';
+import type { Spares } from './spares.ts';
 
 const TLS_HANDSHAKE = 0x16;
+/** How HTTP/2 begins (RFC 9113 section 3.4), as far as no request of HTTP/1.1 can. */
+const HTTP2_PREFACE = 'PRI ';
 /** For the client to take its last answer. */
 const LINGER_MS = 1_000;
 const encoder = new TextEncoder();
@@ -37,6 +46,24 @@ export interface DownstreamParts {
   readonly services: ProtocolServices;
   readonly dialect: Dialect;
   readonly routes: Routes;
+  /** For a stream of HTTP/2, which carries one request: the sessions of its connection. */
+  readonly shared?: SharedSessions;
+}
+
+/** The sessions of a connection that carries many requests at once. */
+export interface SharedSessions {
+  /**
+   * The session that a key names, as one request has it.
+   *
+   * @throws GatewayError as `Door.admit` does.
+   */
+  admit(key: string, attempt: LoginAttempt): Promise<SharedAdmission>;
+}
+
+export interface SharedAdmission {
+  readonly admission: Admission;
+  /** Connections to the target that no request uses now. */
+  readonly spares?: Spares;
 }
 
 interface Current {
@@ -65,14 +92,18 @@ export class Downstream {
     this.#input = this.#attach();
   }
 
-  /** Serves the connection to its end. Never throws. */
-  async run(): Promise<void> {
+  /**
+   * Serves the connection to its end. Never throws.
+   *
+   * @param http2 - serves it instead when it speaks HTTP/2; told what was read of it already.
+   */
+  async run(http2?: (first: Uint8Array) => Promise<void>): Promise<void> {
     const drain = (): void => this.#stop({ reason: 'drained', code: 'SP_DRAINING', detail: '' });
     this.#watchIdle(httpLimits.idleMsMax);
     this.#signal.addEventListener('abort', drain, { once: true });
     if (this.#signal.aborted) drain();
     try {
-      if (await this.#secure()) while (!this.#isEnding && (await this.#next()));
+      if (await this.#secure(http2)) while (!this.#isEnding && (await this.#next()));
     } catch (thrown) {
       this.#failed(toGatewayError(thrown));
     }
@@ -80,7 +111,8 @@ export class Downstream {
     this.#cancelIdle();
     const { wire, services } = this.#parts;
     wire.end();
-    services.clock.after(LINGER_MS, () => wire.destroy());
+    const cancelLinger = services.clock.after(LINGER_MS, () => wire.destroy());
+    this.#gone.signal.addEventListener('abort', cancelLinger, { once: true });
     try {
       await this.#current?.session.close(this.#end);
     } catch (thrown) {
@@ -113,8 +145,9 @@ export class Downstream {
   }
 
   /** TLS where the first byte says so. Answers whether there is somebody to serve. */
-  async #secure(): Promise<boolean> {
-    const { wire, door } = this.#parts;
+  async #secure(http2?: (first: Uint8Array) => Promise<void>): Promise<boolean> {
+    const { wire, door, shared } = this.#parts;
+    if (shared !== undefined) return true;
     const first = new FirstBytes();
     this.#isIdle = true;
     if (!(await this.#input.consume(first))) return false;
@@ -128,8 +161,16 @@ export class Downstream {
       door.spend(first.bytes.length);
       wire.pause();
       await wire.upgradeServer(tls, this.#signal, first.bytes);
+      if (wire.security?.alpn === 'h2') {
+        await http2?.(new Uint8Array(0));
+        return false;
+      }
       this.#input = this.#attach();
       return true;
+    }
+    if (door.listener.plaintextAllowed && isHttp2(first.bytes)) {
+      await http2?.(first.bytes);
+      return false;
     }
     this.#input.unread(first.bytes);
     if (door.listener.plaintextAllowed) return true;
@@ -210,13 +251,17 @@ export class Downstream {
       holdMode: claim.holdMode,
       proof: claim.proof,
     };
-    const admission = await door.admit(attempt, this.#signal);
+    const shared = this.#parts.shared?.admit(key, attempt);
+    const { admission, spares }: SharedAdmission = (await shared) ?? {
+      admission: await door.admit(attempt, this.#signal),
+    };
     const { target } = admission.authorization;
     const session = new HttpSession({
       admission,
       settings: dialect.settings(target),
       wire,
       clock: services.clock,
+      spares,
     });
     const relay = new Relay(session, this.#client(), dialect);
     this.#current = { key, said, session, relay };
@@ -274,6 +319,7 @@ export class Downstream {
       },
       prefix: place.prefix,
       isModern: head.version === 1,
+      takesTrailers: head.version === 1 && membersOf(head.fields, 'te').includes('trailers'),
       isLast: head.version === 0 || connection.includes('close') || this.#isEnding,
       rest,
     };
@@ -300,6 +346,9 @@ export class Downstream {
 
 const saidOf = ({ fields }: RequestHead, { target = '' }: Place): string =>
   `${target}\n${claimText(fields).reveal()}`;
+
+const isHttp2 = (first: Uint8Array): boolean =>
+  Buffer.from(first.subarray(0, HTTP2_PREFACE.length)).toString('latin1') === HTTP2_PREFACE;
 
 /** The targets of a protocol, by what clients call them. */
 export const namesOf =

@@ -1,4 +1,4 @@
-/** HTTP/1.1, towards clients and towards targets. The rest of the folder is behind this. */
+/** HTTP, towards clients and towards targets. The rest of the folder is behind this. */
 import type { Capabilities, Protocol } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
 import { AnalysisCache } from './commands-cache.ts';

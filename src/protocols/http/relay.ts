@@ -25,10 +25,10 @@ import type { Consumer } from './input.ts';
 import type { HttpRequest } from './request.ts';
 import { bodyText, requestText } from './request.ts';
 import { refusalOf, refuse } from './refusal.ts';
-import { answerFields } from './results.ts';
+import { answerFields, trailerFields } from './results.ts';
 import type { HttpSession } from './session.ts';
 import { runTunnel } from './tunnel.ts';
-import type { Connection } from './upstream.ts';
+import type { Connection } from './spares.ts';
 
 const INTERIM_MAX = 16;
 
@@ -39,6 +39,8 @@ export interface Asked {
   readonly prefix: string;
   /** Whether the client understands chunks and interim answers. */
   readonly isModern: boolean;
+  /** Whether the client understands fields behind the body of its answer. */
+  readonly takesTrailers: boolean;
   /** Whether the connection ends behind its answer. */
   readonly isLast: boolean;
   /** The rest of a body that goes on unread, behind what was read of it. */
@@ -222,7 +224,7 @@ export class Relay {
     );
     const isWhole = consumer.isDone || (await fromTarget(input.consume(consumer)));
     if (!isWhole && !consumer.mayEndByClose) throw new GatewayError('SP_TARGET_LOST');
-    answer.end();
+    answer.end(asked.takesTrailers ? trailerFields(consumer.trailers, masks) : []);
     const isClosing = membersOf(head.fields, 'connection').includes('close');
     return isWhole && head.version === 1 && !isClosing && input.heldBytes === 0;
   }

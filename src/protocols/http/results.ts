@@ -44,6 +44,13 @@ export function answerFields(
   return fields;
 }
 
+/** The fields behind the body of an answer that go to the client: none that is about its bytes. */
+export function trailerFields(trailers: readonly Field[], masks: MaskSet): readonly Field[] {
+  return endToEnd(trailers)
+    .filter(({ name }) => !aboutBytes.has(name))
+    .map((field) => masked(field, masks));
+}
+
 /**
  * A field under masks: by its name as a column of `header`, with `x-` before it or without, and by
  * content. Where fields are masked a redirect keeps its path alone: its query has values whose

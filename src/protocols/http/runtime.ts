@@ -3,6 +3,7 @@ import type { ProtocolRuntime, ProtocolServices } from '#core/protocol.ts';
 import { analyseOffline } from './commands-offline.ts';
 import type { Dialect } from './dialect.ts';
 import { Downstream, namesOf } from './downstream.ts';
+import { serveHttp2 } from './h2/server.ts';
 import { Routes } from './route.ts';
 
 /**
@@ -13,8 +14,10 @@ import { Routes } from './route.ts';
 export function httpRuntime(services: ProtocolServices, dialect: Dialect): ProtocolRuntime {
   const routes = new Routes(services.targets ?? [], namesOf(dialect));
   return {
-    serve: (wire, door, signal) =>
-      new Downstream({ wire, door, services, dialect, routes }, signal).run(),
+    serve(wire, door, signal) {
+      const parts = { wire, door, services, dialect, routes };
+      return new Downstream(parts, signal).run((first) => serveHttp2(parts, first, signal));
+    },
     learn: () => Promise.resolve(),
     analyse: (input, place, masks) =>
       Promise.resolve(analyseOffline(input, { place, dialect, masks })),

@@ -6,6 +6,7 @@ import type { Wire } from '#core/wire.ts';
 import type { Field } from './codec/fields.ts';
 import type { HttpSettings } from './config.ts';
 import { Outlet } from './outlet.ts';
+import { Spares } from './spares.ts';
 import { Upstream } from './upstream.ts';
 
 export interface SessionParts {
@@ -13,6 +14,8 @@ export interface SessionParts {
   readonly settings: HttpSettings;
   readonly wire: Wire;
   readonly clock: Clock;
+  /** Connections that it shares with others of its session; it has its own otherwise. */
+  readonly spares?: Spares | undefined;
 }
 
 export class HttpSession {
@@ -22,12 +25,15 @@ export class HttpSession {
   readonly outlet: Outlet;
   readonly clock: Clock;
   readonly #wire: Wire;
+  readonly #ownSpares: Spares;
   #failure: GatewayError | undefined;
 
-  constructor({ admission, settings, wire, clock }: SessionParts) {
+  constructor({ admission, settings, wire, clock, spares }: SessionParts) {
     this.admission = admission;
     this.settings = settings;
-    this.upstream = new Upstream({ admission, settings, clock });
+    const own = new Spares(admission);
+    this.#ownSpares = own;
+    this.upstream = new Upstream({ admission, settings, clock, spares: spares ?? own });
     this.outlet = new Outlet(wire, admission.stages.tape);
     this.clock = clock;
     this.#wire = wire;
@@ -62,6 +68,7 @@ export class HttpSession {
   /** Ends the session. */
   async close(end: SessionEnd): Promise<void> {
     this.upstream.drop();
+    this.#ownSpares.close();
     const failure = this.#failure;
     await this.admission.close(
       failure === undefined

@@ -8,7 +8,7 @@ import type { Tunnel, TunnelEnds } from './dialect.ts';
 import type { Consumer } from './input.ts';
 import type { Outlet } from './outlet.ts';
 import type { Client } from './relay.ts';
-import type { Connection } from './upstream.ts';
+import type { Connection } from './spares.ts';
 
 /** Both ends of a connection. */
 export interface TunnelPlace {

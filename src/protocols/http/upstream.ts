@@ -1,11 +1,9 @@
 /**
- * Connections to a target, one at a time for a session: a session's requests come one after the
- * other, and nobody else's ever use its connection. A connection that was not used for a while is
- * closed rather than used again, because nothing is ever sent twice.
+ * The connection to a target on which a request is under way: one at a time, a spare one of the
+ * session's if there is any.
  */
 import type { Clock } from '#core/clock.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
-import { httpLimits } from '#core/limits.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Admission } from '#core/protocol.ts';
 import { Secret } from '#core/secret.ts';
@@ -15,32 +13,18 @@ import { encodeHead } from './codec/write.ts';
 import type { HttpSettings } from './config.ts';
 import { Input } from './input.ts';
 import { type HttpRequest, requestTarget } from './request.ts';
-
-/** One connection to a target. */
-export interface Connection {
-  readonly wire: Wire;
-  readonly input: Input;
-  /** Called when everything written is in the kernel's hands. */
-  onDrained: () => void;
-  /** Called when the target has hung up. */
-  onGone: () => void;
-}
-
-interface Open extends Connection {
-  /** The field with which the account shows itself. */
-  readonly secret: { readonly name: string; readonly value: Secret } | undefined;
-  lastUsedMs: number;
-}
+import type { Connection, OpenConnection, Spares } from './spares.ts';
 
 export interface UpstreamParts {
   readonly admission: Admission;
+  readonly spares: Spares;
   readonly settings: HttpSettings;
   readonly clock: Clock;
 }
 
 export class Upstream {
   readonly #parts: UpstreamParts;
-  #open: Open | undefined;
+  #open: OpenConnection | undefined;
 
   constructor(parts: UpstreamParts) {
     this.#parts = parts;
@@ -67,29 +51,26 @@ export class Upstream {
    * @throws GatewayError when the target cannot be reached.
    */
   async connection(signal: AbortSignal): Promise<Connection> {
-    const open = this.#open;
-    if (open !== undefined) {
-      const isFresh = this.#parts.clock.monotonicMs() - open.lastUsedMs < httpLimits.reuseMsMax;
-      // Bytes that nobody asked for are no answer to what is asked next.
-      if (isFresh && !open.input.isGone && open.input.heldBytes === 0) return open;
-      this.drop();
-    }
-    this.#open = await this.#dial(signal);
+    this.drop();
+    const { spares, clock } = this.#parts;
+    this.#open = spares.take(clock.monotonicMs()) ?? (await this.#dial(signal));
     return this.#open;
   }
 
   /** The connection may be used for another request. */
   keep(): void {
-    if (this.#open !== undefined) this.#open.lastUsedMs = this.#parts.clock.monotonicMs();
+    const open = this.#open;
+    this.#open = undefined;
+    if (open === undefined) return;
+    open.lastUsedMs = this.#parts.clock.monotonicMs();
+    this.#parts.spares.give(open);
   }
 
   /** Closes the connection, if there is one. */
   drop(): void {
     const open = this.#open;
     this.#open = undefined;
-    if (open === undefined) return;
-    open.wire.destroy();
-    this.#parts.admission.release(open.wire);
+    if (open !== undefined) this.#parts.spares.end(open);
   }
 
   /** The bytes of a request's head: what was judged, and what the gateway adds to it. */
@@ -106,7 +87,7 @@ export class Upstream {
     return encodeHead(start, [...own, ...request.forwarded, ...added, ...lengthFields(request)]);
   }
 
-  async #dial(signal: AbortSignal): Promise<Open> {
+  async #dial(signal: AbortSignal): Promise<OpenConnection> {
     const { admission, clock } = this.#parts;
     const secrets = await admission.secrets();
     const wire = await admission.dial(signal);
@@ -122,7 +103,7 @@ export class Upstream {
       });
     }
     const events = { drained: () => open.onDrained(), gone: () => open.onGone() };
-    const open: Open = {
+    const open: OpenConnection = {
       wire,
       input: new Input(wire, 1, events),
       secret: this.#secretOf(secrets.username, secrets.password),
@@ -133,7 +114,7 @@ export class Upstream {
     return open;
   }
 
-  #secretOf(username: string, password: Secret | undefined): Open['secret'] {
+  #secretOf(username: string, password: Secret | undefined): OpenConnection['secret'] {
     if (password === undefined) return undefined;
     const text = password.reveal();
     switch (this.#parts.settings.authentication) {

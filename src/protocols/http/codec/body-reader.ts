@@ -1,6 +1,9 @@
 /** Takes a body out of a connection's bytes, however it is framed. */
 import { ChunkedDecoder, type TakeBody } from './chunked.ts';
+import type { Field } from './fields.ts';
 import type { Framing } from './framing.ts';
+
+const noFields: readonly Field[] = [];
 
 export class BodyReader {
   readonly #chunked: ChunkedDecoder | undefined;
@@ -22,6 +25,11 @@ export class BodyReader {
   /** Whether the end of the connection is the end of the body. */
   get mayEndByClose(): boolean {
     return this.#isUntilClose;
+  }
+
+  /** The fields behind a chunked body, once it is done. */
+  get trailers(): readonly Field[] {
+    return this.#chunked?.trailers ?? noFields;
   }
 
   /**

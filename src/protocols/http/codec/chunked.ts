@@ -1,10 +1,12 @@
 /**
  * The chunked transfer coding (RFC 9112 section 7.1), both ways. Strict: lengths in at most eight
- * hexadecimal digits, no extensions, every line ended by CR LF. Trailers are checked and dropped.
+ * hexadecimal digits, no extensions, every line ended by CR LF.
  */
 import { GatewayError } from '#core/errors.ts';
 import { hexValue } from './characters.ts';
+import type { Field } from './fields.ts';
 import { readField } from './head.ts';
+import { encodeHead } from './write.ts';
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -27,10 +29,16 @@ export class ChunkedDecoder {
   #digits: number = 0;
   #line: number[] = [];
   #trailerBytes: number = 0;
+  #trailers: Field[] = [];
 
   /** Whether the last chunk and the empty line behind the trailers have come. */
   get isDone(): boolean {
     return this.#state === 'done';
+  }
+
+  /** The fields behind the last chunk, once it is done. */
+  get trailers(): readonly Field[] {
+    return this.#trailers;
   }
 
   /**
@@ -103,21 +111,25 @@ export class ChunkedDecoder {
     }
     if (this.#line.pop() !== CR) throw malformed('a line that ends without CR');
     if (this.#line.length === 0) this.#state = 'done';
-    else checkTrailer(this.#line);
+    else this.#trailers.push(readTrailer(this.#line));
     this.#line = [];
   }
 }
 
-function checkTrailer(line: readonly number[]): void {
+function readTrailer(line: readonly number[]): Field {
   try {
-    readField(decoder.decode(Uint8Array.from(line)));
+    return readField(decoder.decode(Uint8Array.from(line)));
   } catch (cause) {
     throw new GatewayError('SP_FRAME_MALFORMED', { detail: 'a trailer', cause });
   }
 }
 
-/** The end of a chunked body. */
+/** The end of a chunked body without trailers. */
 export const lastChunk: Uint8Array = encoder.encode('0\r\n\r\n');
+
+/** The end of a chunked body. */
+export const lastChunkWith = (trailers: readonly Field[]): Uint8Array =>
+  trailers.length === 0 ? lastChunk : encodeHead('0', trailers);
 
 /** One chunk of `bytes[start, end)`, which must not be empty: that would be the last one. */
 export function encodeChunk(bytes: Uint8Array, start: number, end: number): Uint8Array {
