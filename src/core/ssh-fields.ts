@@ -78,7 +78,9 @@ export class FieldWriter {
   #length = 0;
 
   byte(value: number): this {
-    this.#bytes[this.#grow(1)] = value;
+    // First: the bytes before it grew are others.
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
     return this;
   }
 

@@ -1,14 +1,18 @@
 /**
  * One direction of one channel: what its sender may send, what its receiver may get, and what waits
- * in between, in order.
+ * in between. Output and errors are each in order; between them there is none while they wait, as
+ * SSH promises none.
  *
  * Invariant: the sender may have at most the window's bytes under way, whatever the receiver does,
  * so that what waits here is bounded by the window and what a mask makes of it.
  */
 import { malformed } from '#core/ssh-fields.ts';
+import { ByteQueue } from './byte-queue.ts';
 
 /** The largest piece that is sent or accepted, as every SSH implementation has it. */
 export const PACKET_BYTES_MAX: number = 32 * 1024;
+/** The smallest that a receiver may ask for: single bytes would cost fifty times their size. */
+export const PACKET_BYTES_MIN: number = 256;
 const WINDOW_MAX = 0xffffffff;
 
 /** The two ends of a direction. */
@@ -19,10 +23,6 @@ export interface FlowEnds {
   grant(count: number): void;
 }
 
-type Waiting =
-  | { readonly kind: 'data'; readonly bytes: Uint8Array; readonly isStderr: boolean }
-  | { readonly kind: 'action'; readonly run: () => void };
-
 export class Flow {
   readonly #ends: FlowEnds;
   readonly #window: number;
@@ -31,8 +31,9 @@ export class Flow {
   /** What the receiver still takes. */
   #credit = 0;
   #packetMax = 0;
-  #waiting: Waiting[] = [];
-  #waitingBytes = 0;
+  readonly #output = new ByteQueue();
+  readonly #errors = new ByteQueue();
+  #actions: (() => void)[] = [];
   #keptBytes = 0;
   #isDiscarding = false;
 
@@ -44,8 +45,8 @@ export class Flow {
 
   /** The receiver is there. */
   open(window: number, packetMax: number): void {
+    if (packetMax < PACKET_BYTES_MIN) throw malformed('a channel of packets that are too small');
     this.#packetMax = Math.min(packetMax, PACKET_BYTES_MAX);
-    if (this.#packetMax < 1) throw malformed('a channel without room for a packet');
     this.adjust(window);
   }
 
@@ -72,35 +73,29 @@ export class Flow {
   /** Passes bytes on, now or later. */
   push(bytes: Uint8Array, isStderr: boolean): void {
     if (this.#isDiscarding) return this.#regrant();
-    if (this.#waiting.length === 0 && this.#packetMax > 0) {
-      const now = this.#send(bytes, isStderr);
-      if (now === bytes.length) return this.#regrant();
-      this.#wait(bytes.slice(now), isStderr);
-    } else {
-      this.#wait(bytes.slice(), isStderr);
-    }
+    const isFree = this.#isEmpty && this.#packetMax > 0;
+    const now = isFree ? this.#send(bytes, isStderr) : 0;
+    if (now === bytes.length) return this.#regrant();
+    (isStderr ? this.#errors : this.#output).push(bytes.subarray(now));
   }
 
-  /** Runs `action` behind everything that was pushed, once the receiver is there. */
+  /** Runs `action` when nothing waits any more, once the receiver is there. */
   behind(action: () => void): void {
     const isReady = this.#packetMax > 0 || this.#isDiscarding;
-    if (this.#waiting.length === 0 && isReady) action();
-    else this.#waiting.push({ kind: 'action', run: action });
+    if (isReady && this.#isEmpty) action();
+    else this.#actions.push(action);
   }
 
   /** The receiver takes no more data: what waits and what comes goes nowhere; actions still run. */
   discard(): void {
     this.#isDiscarding = true;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    for (const each of waiting) if (each.kind === 'action') each.run();
+    this.#output.clear();
+    this.#errors.clear();
+    this.#act();
   }
 
-  #wait(bytes: Uint8Array, isStderr: boolean): void {
-    if (bytes.length === 0) return;
-    this.#waiting.push({ kind: 'data', bytes, isStderr });
-    this.#waitingBytes += bytes.length;
+  get #isEmpty(): boolean {
+    return this.#output.length === 0 && this.#errors.length === 0;
   }
 
   /** Sends as much as the receiver takes; answers how much. */
@@ -118,27 +113,21 @@ export class Flow {
   #drain(): void {
     // A window alone is no receiver: without packets nothing would ever be sent.
     if (this.#packetMax === 0) return;
-    while (this.#waiting.length > 0) {
-      const [first] = this.#waiting;
-      if (first === undefined) return;
-      if (first.kind === 'action') {
-        this.#waiting.shift();
-        first.run();
-        continue;
-      }
-      const sent = this.#send(first.bytes, first.isStderr);
-      this.#waitingBytes -= sent;
-      if (sent < first.bytes.length) {
-        this.#waiting[0] = { ...first, bytes: first.bytes.subarray(sent) };
-        return;
-      }
-      this.#waiting.shift();
-    }
+    this.#errors.drop(this.#send(this.#errors.peek(), true));
+    this.#output.drop(this.#send(this.#output.peek(), false));
+    if (this.#isEmpty) this.#act();
+  }
+
+  #act(): void {
+    const actions = this.#actions;
+    this.#actions = [];
+    for (const action of actions) action();
   }
 
   /** A mask can make more of the bytes than came; then nothing is granted until it went. */
   #regrant(): void {
-    const underWay = this.#granted + this.#waitingBytes + this.#keptBytes;
+    const waiting = this.#output.length + this.#errors.length;
+    const underWay = this.#granted + waiting + this.#keptBytes;
     if (underWay > this.#window / 2) return;
     const count = this.#window - underWay;
     this.#granted += count;

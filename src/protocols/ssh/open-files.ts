@@ -11,6 +11,8 @@ import { openFlag, sftp, type SftpRequest, status } from './codec/sftp.ts';
 import { malformed } from '#core/ssh-fields.ts';
 
 const HANDLES_MAX = 1_024;
+/** Of one handle, as the protocol has it. */
+const HANDLE_BYTES_MAX = 256;
 
 /** One open handle. */
 export interface OpenFile {
@@ -78,7 +80,9 @@ export class OpenFiles {
     const type = fields.byte();
     fields.uint32();
     if (type === sftp.handle && pending.path !== undefined) {
-      this.#open.set(keyOf(fields.string()), openedFile(request, pending.path));
+      const handle = fields.string();
+      if (handle.length > HANDLE_BYTES_MAX) throw malformed('a handle');
+      this.#open.set(keyOf(handle), openedFile(request, pending.path));
     } else if (type === sftp.data && pending.file !== undefined) {
       pass(pending.file.read, pending.offset ?? 0n, fields.string());
     } else if (type === sftp.status && fields.uint32() === status.ok) {

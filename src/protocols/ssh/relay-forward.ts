@@ -3,24 +3,19 @@
  * recorded and not read, so a grant has to name the place, the policy has to allow it, and no mask
  * may be in force that could not be put on it.
  */
-import { GatewayError, toGatewayError } from '#core/errors.ts';
+import { toGatewayError } from '#core/errors.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
-import { ChannelEnds } from './channel-ends.ts';
-import { FieldReader, malformed } from '#core/ssh-fields.ts';
+import { ChannelEnds, type ChannelOwner, otherSide, type Side } from './channel-ends.ts';
+import { FieldReader } from '#core/ssh-fields.ts';
 import {
   type ChannelOpen,
+  type ChannelRequest,
   message,
   openFailure,
-  readChannelRequest,
-  readData,
-  writeChannelOpen,
-  writeOpenConfirmation,
   writeOpenFailure,
-  typeOf,
 } from './codec/messages.ts';
 import { forwardFacts, makeCommand } from './commands.ts';
-import { PACKET_BYTES_MAX } from './flow.ts';
 import { refusalText, refuse } from './refusal.ts';
 import type { Channel, ChannelHost } from './relay-host.ts';
 import { mayForward } from './rights.ts';
@@ -31,19 +26,18 @@ interface Destination {
   readonly port: number;
 }
 
-export class ForwardChannel implements Channel {
+export class ForwardChannel implements Channel, ChannelOwner {
+  readonly ends: ChannelEnds;
   readonly #host: ChannelHost;
-  readonly #ends: ChannelEnds;
   readonly #open: ChannelOpen;
   readonly #cancelled = new AbortController();
-  #permit: AllowedCommand | undefined;
   #isOpen = false;
   #isOver = false;
 
   constructor(host: ChannelHost, id: number, open: ChannelOpen) {
     this.#host = host;
     this.#open = { ...open, rest: open.rest.slice() };
-    this.#ends = new ChannelEnds(host, id, open);
+    this.ends = new ChannelEnds(host, this, { id, opener: 'client', open });
   }
 
   /** Judges the connection, and opens it if it may be. */
@@ -66,60 +60,42 @@ export class ForwardChannel implements Channel {
       .catch((thrown: unknown) => this.#host.failed(toGatewayError(thrown)));
   }
 
-  fromClient(payload: Uint8Array): void {
-    const { toClient, toTarget } = this.#ends;
-    if (!this.#isOpen && payload[0] !== message.close) throw malformed('a channel is not open yet');
-    switch (typeOf(payload)) {
-      case message.windowAdjust:
-        return toClient.adjust(new FieldReader(payload, 5).uint32());
-      case message.data: {
-        const { bytes } = readData(payload);
-        toTarget.sent(bytes.length);
-        return toTarget.push(bytes, false);
-      }
-      case message.eof:
-        return toTarget.behind(() => this.#ends.tellTarget(message.eof));
-      case message.close:
-        return this.#ends.clientClosed();
-      case message.channelRequest:
-        if (readChannelRequest(payload).wantReply) this.#ends.tellClient(message.channelFailure);
-        return;
-      default:
-        throw malformed('a message that clients do not send');
-    }
+  data(from: Side, bytes: Uint8Array, isStderr: boolean): void {
+    this.ends.towards(otherSide(from)).push(bytes, isStderr);
   }
 
-  fromTarget(payload: Uint8Array): void {
-    const { toClient, toTarget } = this.#ends;
-    switch (typeOf(payload)) {
-      case message.openConfirmation:
-        return this.#opened(payload);
-      case message.openFailure:
-        return this.#fail('the target could not connect', openFailure.connectFailed);
-      case message.windowAdjust:
-        return toTarget.adjust(new FieldReader(payload, 5).uint32());
-      case message.data: {
-        const { bytes } = readData(payload);
-        toClient.sent(bytes.length);
-        return toClient.push(bytes, false);
-      }
-      case message.eof:
-        return toClient.behind(() => this.#ends.tellClient(message.eof));
-      case message.close:
-        return this.#ends.targetClosed();
-      case message.channelRequest:
-        if (readChannelRequest(payload).wantReply) this.#ends.tellTarget(message.channelFailure);
-        return;
-      default:
-        throw new GatewayError('SP_TARGET_PROTOCOL', { detail: 'a message on a channel' });
-    }
+  ended(from: Side): void {
+    const to = otherSide(from);
+    this.ends.towards(to).behind(() => this.ends.tell(to, message.eof));
+  }
+
+  left(): void {
+    // Both flows end with the channel; nothing of its own is under way.
+  }
+
+  request(from: Side, { wantReply }: ChannelRequest): void {
+    if (wantReply) this.ends.tell(from, message.channelFailure);
+  }
+
+  replied(): void {
+    // Nothing is asked of the target.
+  }
+
+  opened(window: number, packetMax: number): void {
+    this.#isOpen = true;
+    this.ends.confirm();
+    this.ends.toTarget.open(window, packetMax);
+  }
+
+  notOpened(): void {
+    this.#fail('the target could not connect', openFailure.connectFailed);
   }
 
   end(text: string): void {
     this.#cancelled.abort();
     if (this.#isOpen) {
-      this.#ends.closeTarget();
-      this.#ends.closeClient();
+      this.ends.close('target');
+      this.ends.close('client');
     } else {
       this.#fail(text, openFailure.prohibited);
     }
@@ -141,30 +117,15 @@ export class ForwardChannel implements Channel {
       return;
     }
     if (this.#isOver) return;
-    this.#permit = answer;
     this.#host.stages.sent(answer);
-    const { type, rest } = this.#open;
-    const { channelWindowBytes: window } = this.#host.services.limits;
-    const own = { sender: this.#ends.id, window, packetMax: PACKET_BYTES_MAX };
-    this.#host.toTarget(writeChannelOpen({ type, rest, ...own }));
-  }
-
-  #opened(payload: Uint8Array): void {
-    if (this.#permit === undefined || this.#isOpen) {
-      throw new GatewayError('SP_TARGET_PROTOCOL', { detail: 'a channel that was not asked for' });
-    }
-    const { window, packetMax } = this.#ends.confirmed(payload);
-    this.#isOpen = true;
-    const { channelWindowBytes } = this.#host.services.limits;
-    const own = { sender: this.#ends.id, window: channelWindowBytes, packetMax: PACKET_BYTES_MAX };
-    this.#host.toClient(writeOpenConfirmation(this.#ends.clientId, own));
-    this.#ends.toTarget.open(window, packetMax);
+    this.ends.ask(this.#open.type, this.#open.rest);
   }
 
   #fail(text: string, reason: number): void {
     if (this.#isOver || this.#isOpen) return;
     this.#isOver = true;
-    this.#host.toClient(writeOpenFailure(this.#ends.clientId, reason, text));
-    this.#host.gone(this.#ends.id);
+    const id = this.ends.idAt('client') ?? 0;
+    this.#host.send('client', writeOpenFailure(id, reason, text));
+    this.#host.gone(this.ends.id);
   }
 }

@@ -2,16 +2,15 @@
 import type { GatewayError } from '#core/errors.ts';
 import type { ProtocolServices, Stages } from '#core/protocol.ts';
 import type { Refusal } from '#core/verdict.ts';
+import type { ChannelEnds, Side } from './channel-ends.ts';
 import type { SshSettings } from './config.ts';
 
 export interface ChannelHost {
   readonly stages: Stages;
   readonly services: ProtocolServices;
   readonly settings: SshSettings;
-  /** Records and sends a message to the client. */
-  toClient(payload: Uint8Array): void;
-  /** Sends a message to the target. */
-  toTarget(payload: Uint8Array): void;
+  /** Sends a message; what goes to the client is recorded. */
+  send(side: Side, payload: Uint8Array): void;
   /** Records and sends data of a channel to the client. */
   dataToClient(recipient: number, bytes: Uint8Array, isStderr: boolean): void;
   dataToTarget(recipient: number, bytes: Uint8Array): void;
@@ -23,12 +22,10 @@ export interface ChannelHost {
   failed(thrown: GatewayError): void;
 }
 
-/** One channel of a client, with its counterpart at the target. */
+/** One channel, on both connections. */
 export interface Channel {
-  /** A message of the client for this channel. */
-  fromClient(payload: Uint8Array): void;
-  /** A message of the target for this channel. */
-  fromTarget(payload: Uint8Array): void;
+  /** Where its messages go. */
+  readonly ends: ChannelEnds;
   /** The session ends: says why, and waits for nothing. */
   end(text: string, status: number): void;
 }

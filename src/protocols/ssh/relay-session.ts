@@ -5,21 +5,19 @@
  * Invariants: nothing but what an `AllowedCommand` names is started, once; what the client sends
  * before waits here; a refusal is an answer on this channel and leaves all others alone.
  */
-import { GatewayError, toGatewayError } from '#core/errors.ts';
+import { toGatewayError } from '#core/errors.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
-import { ChannelEnds } from './channel-ends.ts';
-import { FieldReader, FieldWriter, malformed, utf8 } from '#core/ssh-fields.ts';
+import { ByteQueue } from './byte-queue.ts';
+import { ChannelEnds, type ChannelOwner, type Side } from './channel-ends.ts';
+import { FieldReader, FieldWriter, utf8 } from '#core/ssh-fields.ts';
 import {
   type ChannelOpen,
   type ChannelRequest,
   message,
-  readChannelRequest,
-  readData,
-  writeChannelOpen,
+  readTerminal,
+  readWindowSize,
   writeChannelRequest,
-  writeOpenConfirmation,
-  typeOf,
 } from './codec/messages.ts';
 import {
   analyseExec,
@@ -31,7 +29,6 @@ import {
   sftpFacts,
   shellFacts,
 } from './commands.ts';
-import { PACKET_BYTES_MAX } from './flow.ts';
 import { asLines, exitStatus, holdText, refusalText, refuse } from './refusal.ts';
 import type { Channel, ChannelHost } from './relay-host.ts';
 import { SftpFilter } from './relay-sftp.ts';
@@ -55,9 +52,9 @@ interface Start {
 
 type State = 'idle' | 'judging' | 'opening' | 'running' | 'ended';
 
-export class SessionChannel implements Channel {
+export class SessionChannel implements Channel, ChannelOwner {
+  readonly ends: ChannelEnds;
   readonly #host: ChannelHost;
-  readonly #ends: ChannelEnds;
   readonly #environment = new Map<string, string>();
   readonly #cancelled = new AbortController();
   #state: State = 'idle';
@@ -66,77 +63,49 @@ export class SessionChannel implements Channel {
   #resize: Uint8Array | undefined;
   #start: (Start & { readonly permit: AllowedCommand }) | undefined;
   #isReplyOwed = false;
-  #early: Uint8Array[] = [];
-  #earlyBytes = 0;
+  readonly #early = new ByteQueue();
   #isEarlyEof = false;
+  /** What the target said that it may say once. */
+  readonly #told = new Set<'exit' | 'eow'>();
   #mask: OutputMask | undefined;
   #sftp: SftpFilter | undefined;
 
   constructor(host: ChannelHost, id: number, open: ChannelOpen) {
     this.#host = host;
-    this.#ends = new ChannelEnds(host, id, open);
-    const window = host.services.limits.channelWindowBytes;
-    const own = { sender: id, window, packetMax: PACKET_BYTES_MAX };
-    host.toClient(writeOpenConfirmation(open.sender, own));
+    this.ends = new ChannelEnds(host, this, { id, opener: 'client', open });
+    this.ends.confirm();
   }
 
-  fromClient(payload: Uint8Array): void {
-    const { toClient, toTarget } = this.#ends;
-    switch (typeOf(payload)) {
-      case message.windowAdjust:
-        return toClient.adjust(new FieldReader(payload, 5).uint32());
-      case message.data: {
-        const { bytes } = readData(payload);
-        toTarget.sent(bytes.length);
-        return this.#input(bytes);
-      }
-      case message.eof:
-        return this.#clientEof();
-      case message.close:
-        this.#cancelled.abort();
-        this.#sftp?.close();
-        this.#state = this.#ends.targetId === undefined ? 'ended' : this.#state;
-        return this.#ends.clientClosed();
-      case message.channelRequest:
-        return this.#request(readChannelRequest(payload));
-      default:
-        throw malformed('a message that clients do not send');
+  data(from: Side, bytes: Uint8Array, isStderr: boolean): void {
+    if (from === 'client') this.#input(bytes);
+    else if (this.#sftp !== undefined && !isStderr) this.#sftp.fromTarget(bytes);
+    else this.#mask?.push(bytes, isStderr);
+  }
+
+  ended(from: Side): void {
+    if (from === 'client') return this.#clientEof();
+    this.#mask?.flush();
+    this.ends.toClient.behind(() => this.ends.tell('client', message.eof));
+  }
+
+  left(from: Side): void {
+    this.#sftp?.close();
+    if (from === 'client') {
+      this.#cancelled.abort();
+      if (this.ends.idAt('target') === undefined) this.#state = 'ended';
+    } else {
+      this.#mask?.flush();
+      this.#state = 'ended';
     }
   }
 
-  fromTarget(payload: Uint8Array): void {
-    const { toClient, toTarget } = this.#ends;
-    switch (typeOf(payload)) {
-      case message.openConfirmation:
-        return this.#opened(payload);
-      case message.openFailure:
-        return this.#refuse(refuse('SP_TARGET_UNREACHABLE', 'the target opened no channel'));
-      case message.windowAdjust:
-        return toTarget.adjust(new FieldReader(payload, 5).uint32());
-      case message.data:
-      case message.extendedData: {
-        const { bytes, isStderr } = readData(payload);
-        toClient.sent(bytes.length);
-        if (this.#sftp !== undefined && !isStderr) this.#sftp.fromTarget(bytes);
-        else this.#mask?.push(bytes, isStderr);
-        return;
-      }
-      case message.eof:
-        this.#mask?.flush();
-        return toClient.behind(() => this.#ends.tellClient(message.eof));
-      case message.close:
-        this.#mask?.flush();
-        this.#sftp?.close();
-        this.#state = 'ended';
-        return this.#ends.targetClosed();
-      case message.channelRequest:
-        return this.#targetRequest(readChannelRequest(payload));
-      case message.channelSuccess:
-      case message.channelFailure:
-        return this.#replied(payload[0] === message.channelSuccess);
-      default:
-        throw new GatewayError('SP_TARGET_PROTOCOL', { detail: 'a message on a channel' });
-    }
+  request(from: Side, request: ChannelRequest): void {
+    if (from === 'client') this.#request(request);
+    else this.#targetRequest(request);
+  }
+
+  notOpened(): void {
+    this.#refuse(refuse('SP_TARGET_UNREACHABLE', 'the target opened no channel'));
   }
 
   end(text: string, status: number): void {
@@ -147,14 +116,13 @@ export class SessionChannel implements Channel {
 
   /** What comes before it is known who reads it waits here, so that nothing passes a judge by. */
   #input(bytes: Uint8Array): void {
-    const { toTarget } = this.#ends;
+    const { toTarget } = this.ends;
     if (this.#state === 'running') {
       if (this.#sftp === undefined) toTarget.push(bytes, false);
       else this.#sftp.fromClient(bytes);
     } else if (this.#state !== 'ended') {
-      this.#early.push(bytes.slice());
-      this.#earlyBytes += bytes.length;
-      toTarget.keep(this.#earlyBytes);
+      this.#early.push(bytes);
+      toTarget.keep(this.#early.length);
     }
   }
 
@@ -163,8 +131,8 @@ export class SessionChannel implements Channel {
       this.#isEarlyEof = true;
       return;
     }
-    const { toTarget } = this.#ends;
-    const pass = (): void => toTarget.behind(() => this.#ends.tellTarget(message.eof));
+    const { toTarget } = this.ends;
+    const pass = (): void => toTarget.behind(() => this.ends.tell('target', message.eof));
     if (this.#sftp === undefined) pass();
     else this.#sftp.behindAll(pass);
   }
@@ -200,7 +168,8 @@ export class SessionChannel implements Channel {
   }
 
   #setTerminal(data: Uint8Array): boolean {
-    const name = new FieldReader(data).text();
+    const name = readTerminal(data);
+    if (name === undefined) return false;
     const isKnown = /^[A-Za-z0-9][A-Za-z0-9+._-]{0,63}$/.test(name);
     if (!isKnown || data.length > TERMINAL_BYTES_MAX || this.#state !== 'idle') return false;
     if (!mayHaveTerminal(this.#host.stages.context)) return false;
@@ -209,7 +178,7 @@ export class SessionChannel implements Channel {
   }
 
   #resized({ data, wantReply }: ChannelRequest): void {
-    if (this.#terminal === undefined || data.length !== 16) return this.#reply(wantReply, false);
+    if (this.#terminal === undefined || !readWindowSize(data)) return this.#reply(wantReply, false);
     if (this.#state === 'running') this.#sendRequest('window-change', data);
     else this.#resize = data.slice();
     this.#reply(wantReply, true);
@@ -217,9 +186,13 @@ export class SessionChannel implements Channel {
 
   /** While a command waits for its reviewers, a signal is the client's way to take it back. */
   #signalled({ data, wantReply }: ChannelRequest): void {
+    const name = new FieldReader(data).text();
+    const isKnown = /^[A-Z][A-Z0-9]{1,15}$/.test(name);
     if (this.#state === 'judging') this.#cancelled.abort();
-    else if (this.#state === 'running') this.#sendRequest('signal', data);
-    this.#reply(wantReply, this.#state === 'running' || this.#state === 'judging');
+    else if (isKnown && this.#state === 'running') {
+      this.#sendRequest('signal', new FieldWriter().text(name).done());
+    }
+    this.#reply(wantReply, isKnown && (this.#state === 'running' || this.#state === 'judging'));
   }
 
   #begin(request: 'exec' | 'shell' | 'subsystem', { data, wantReply }: ChannelRequest): void {
@@ -309,24 +282,12 @@ export class SessionChannel implements Channel {
     if (this.#state !== 'judging') return;
     this.#state = 'opening';
     this.#start = { ...start, permit: answer };
-    this.#host.toTarget(
-      writeChannelOpen({
-        type: 'session',
-        sender: this.#ends.id,
-        window: this.#host.services.limits.channelWindowBytes,
-        packetMax: PACKET_BYTES_MAX,
-        rest: new Uint8Array(0),
-      }),
-    );
+    this.ends.ask('session', new Uint8Array(0));
   }
 
-  #opened(payload: Uint8Array): void {
+  opened(window: number, packetMax: number): void {
     const start = this.#start;
-    if (this.#state !== 'opening' || start === undefined) {
-      throw new GatewayError('SP_TARGET_PROTOCOL', { detail: 'a channel that was not asked for' });
-    }
-    const { window, packetMax } = this.#ends.confirmed(payload);
-    if (this.#ends.hasLeft) return;
+    if (this.#state !== 'opening' || start === undefined) return this.ends.close('target');
     this.#state = 'running';
     this.#setUp();
     this.#startOutput(start);
@@ -337,15 +298,15 @@ export class SessionChannel implements Channel {
     if (start.request !== 'shell') data.text(name);
     this.#sendRequest(start.request, data.done(), true);
     if (this.#resize !== undefined) this.#sendRequest('window-change', this.#resize);
-    this.#ends.toTarget.open(window, packetMax);
+    this.ends.toTarget.open(window, packetMax);
     this.#passEarly();
   }
 
   #passEarly(): void {
-    const early = this.#early;
-    this.#early = [];
-    for (const bytes of early) this.#input(bytes);
-    if (this.#sftp === undefined) this.#ends.toTarget.keep(0);
+    const early = this.#early.peek();
+    this.#early.clear();
+    this.#input(early);
+    if (this.#sftp === undefined) this.ends.toTarget.keep(0);
     if (this.#isEarlyEof) this.#clientEof();
   }
 
@@ -359,7 +320,7 @@ export class SessionChannel implements Channel {
   #startOutput({ isSftp, isText, permit }: Start & { readonly permit: AllowedCommand }): void {
     const { stages, services } = this.#host;
     const { liftedMasks } = permit;
-    const { toClient, toTarget } = this.#ends;
+    const { toClient, toTarget } = this.ends;
     const deliver = (bytes: Uint8Array, isStderr: boolean): void => toClient.push(bytes, isStderr);
     const nothing = { version: '', content: undefined };
     this.#mask = new OutputMask({
@@ -381,19 +342,28 @@ export class SessionChannel implements Channel {
   }
 
   /** The target's answer to what was started. */
-  #replied(isSuccess: boolean): void {
-    if (this.#start === undefined || this.#state !== 'running') return;
-    this.#payReply(isSuccess);
+  replied(isSuccess: boolean): void {
+    if (this.#state === 'running') this.#payReply(isSuccess);
   }
 
   #targetRequest({ type, wantReply, data }: ChannelRequest): void {
-    const { toClient, clientId } = this.#ends;
-    if (wantReply) this.#ends.tellTarget(message.channelFailure);
-    if (type !== 'exit-status' && type !== 'exit-signal' && type !== 'eow@openssh.com') return;
-    if (type !== 'eow@openssh.com') this.#mask?.flush();
-    const payload = writeChannelRequest(clientId, { type, wantReply: false, data });
+    if (wantReply) this.ends.tell('target', message.channelFailure);
+    const isEow = type === 'eow@openssh.com';
+    const told = isEow ? new Uint8Array(0) : exitOf(type, data);
+    const kind = isEow ? 'eow' : 'exit';
+    // What a target says again and again would wait here without bound.
+    if (told === undefined || this.#told.has(kind)) return;
+    this.#told.add(kind);
+    if (!isEow) this.#mask?.flush();
+    this.#tellClient(type, told);
+  }
+
+  #tellClient(type: string, data: Uint8Array): void {
+    const { toClient } = this.ends;
     toClient.behind(() => {
-      if (!this.#ends.isClosed) this.#host.toClient(payload);
+      const id = this.ends.idAt('client');
+      if (this.ends.isClosed || id === undefined) return;
+      this.#host.send('client', writeChannelRequest(id, { type, wantReply: false, data }));
     });
   }
 
@@ -405,26 +375,22 @@ export class SessionChannel implements Channel {
   #finish(text: string, status: number): void {
     if (this.#state === 'ended') return;
     this.#state = 'ended';
-    const { toClient, clientId } = this.#ends;
     // OpenSSH shows what a command says, not why a request failed.
     this.#payReply(true);
     this.#mask?.flush();
     this.#say(text);
-    const data = new FieldWriter().uint32(status).done();
-    const exit = writeChannelRequest(clientId, { type: 'exit-status', wantReply: false, data });
-    toClient.behind(() => {
-      if (this.#ends.isClosed) return;
-      this.#host.toClient(exit);
-      this.#ends.tellClient(message.eof);
-      this.#ends.closeClient();
+    this.#tellClient('exit-status', new FieldWriter().uint32(status).done());
+    this.ends.toClient.behind(() => {
+      this.ends.tell('client', message.eof);
+      this.ends.close('client');
     });
-    this.#ends.closeTarget();
+    this.ends.close('target');
   }
 
   #say(text: string): void {
-    if (this.#ends.isClosed) return;
+    if (this.ends.isClosed) return;
     this.#payReply(true);
-    this.#ends.toClient.push(asLines(text, this.#terminal !== undefined), true);
+    this.ends.toClient.push(asLines(text, this.#terminal !== undefined), true);
   }
 
   #payReply(isSuccess: boolean): void {
@@ -434,14 +400,26 @@ export class SessionChannel implements Channel {
 
   #reply(isWanted: boolean, isSuccess: boolean): void {
     if (!isWanted) return;
-    this.#ends.tellClient(isSuccess ? message.channelSuccess : message.channelFailure);
+    this.ends.tell('client', isSuccess ? message.channelSuccess : message.channelFailure);
   }
 
   #sendRequest(type: string, data: Uint8Array, wantReply = false): void {
-    const { targetId } = this.#ends;
-    if (targetId === undefined) return;
-    this.#host.toTarget(writeChannelRequest(targetId, { type, wantReply, data }));
+    const id = this.ends.idAt('target');
+    if (id === undefined) return;
+    this.#host.send('target', writeChannelRequest(id, { type, wantReply, data }));
   }
+}
+
+/**
+ * What the target says of the end of a command, without the words, which no mask has seen;
+ * undefined for every other request.
+ */
+function exitOf(type: string, data: Uint8Array): Uint8Array | undefined {
+  const fields = new FieldReader(data);
+  const writer = new FieldWriter();
+  if (type === 'exit-status') return writer.uint32(fields.uint32()).done();
+  if (type !== 'exit-signal') return undefined;
+  return writer.text(fields.text()).bool(fields.bool()).text('').text('').done();
 }
 
 /** Whether a transfer sends files of the target to the client. */

@@ -42,6 +42,8 @@ export interface SftpFilterParts {
 }
 
 const encoder = new TextEncoder();
+/** Requests that may wait here, for each that may be under way at the target. */
+const WAITING_FACTOR = 4;
 
 export class SftpFilter {
   readonly #parts: SftpFilterParts;
@@ -69,7 +71,11 @@ export class SftpFilter {
   }
 
   fromClient(bytes: Uint8Array): void {
+    const { fileRequestsMax } = this.#parts.host.services.limits;
     this.#client.push(bytes, (packet) => {
+      if (this.#waiting.length >= WAITING_FACTOR * fileRequestsMax) {
+        throw malformed('more requests than anybody waits for');
+      }
       this.#waiting.push(packet.slice());
       this.#waitingBytes += packet.length;
     });

@@ -9,6 +9,7 @@
 import { errorTable, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Admission, ProtocolServices, SessionEnd } from '#core/protocol.ts';
 import type { Refusal } from '#core/verdict.ts';
+import type { Side } from './channel-ends.ts';
 import { sshSettings } from './config.ts';
 import { FieldReader, malformed } from '#core/ssh-fields.ts';
 import {
@@ -24,10 +25,12 @@ import {
   typeOf,
 } from './codec/messages.ts';
 import { exitStatus, refusalText, refuse } from './refusal.ts';
+import { PACKET_BYTES_MIN } from './flow.ts';
 import { ForwardChannel } from './relay-forward.ts';
 import type { Channel, ChannelHost } from './relay-host.ts';
 import { SessionChannel } from './relay-session.ts';
 import type { SshTransport } from './transport.ts';
+import { targetError } from './upstream.ts';
 
 export interface RelayParts {
   readonly client: SshTransport;
@@ -53,11 +56,15 @@ export class Relay {
       stages: admission.stages,
       services,
       settings: sshSettings.parse(admission.authorization.target.settings),
-      toClient: (payload) => {
-        if (payload[0] !== message.windowAdjust) this.#record('to-client', payload);
-        client.send(payload);
+      send: (side, payload) => {
+        if (side === 'client') {
+          if (payload[0] !== message.windowAdjust) this.#record('to-client', payload);
+          client.send(payload);
+        } else {
+          server.send(payload);
+        }
+        this.#hold();
       },
-      toTarget: (payload) => server.send(payload),
       dataToClient: (recipient, bytes, isStderr) => {
         const head = dataHead(recipient, isStderr, bytes.length);
         tape.data('to-client', lengthOf(head.length + bytes.length), 0, LENGTH_BYTES);
@@ -84,14 +91,14 @@ export class Relay {
     });
     client.handOver({
       ready: () => undefined,
-      message: (payload) => this.#guarded(() => this.#fromClient(payload)),
-      drained: () => server.resume(),
+      message: (payload) => this.#guarded('client', () => this.#fromClient(payload)),
+      drained: () => this.#release(),
       closed: (error) => this.#gone('client', error),
     });
     server.handOver({
       ready: () => undefined,
-      message: (payload) => this.#guarded(() => this.#fromTarget(payload)),
-      drained: () => client.resume(),
+      message: (payload) => this.#guarded('target', () => this.#fromTarget(payload)),
+      drained: () => this.#release(),
       closed: (error) => this.#gone('target', error),
     });
     const ended = (): void => this.end(refusalOf(admission.signal));
@@ -123,7 +130,7 @@ export class Relay {
       case message.eof:
       case message.close:
       case message.channelRequest:
-        return this.#channel(payload)?.fromClient(payload);
+        return this.#clientChannel(payload);
       // A second request after the login (RFC 4252 section 5.1), and what clients may tell.
       case message.authRequest:
       case message.extInfo:
@@ -134,17 +141,16 @@ export class Relay {
   }
 
   #fromTarget(payload: Uint8Array): void {
-    const { server } = this.#parts;
     switch (typeOf(payload)) {
       case message.globalRequest: {
         const fields = new FieldReader(payload, 1);
         fields.string();
-        if (fields.bool()) server.send(Uint8Array.of(message.requestFailure));
+        if (fields.bool()) this.#host.send('target', Uint8Array.of(message.requestFailure));
         return;
       }
       case message.channelOpen: {
         const { sender } = readChannelOpen(payload);
-        server.send(writeOpenFailure(sender, openFailure.prohibited, 'not allowed'));
+        this.#host.send('target', writeOpenFailure(sender, openFailure.prohibited, 'not allowed'));
         return;
       }
       case message.openConfirmation:
@@ -166,19 +172,19 @@ export class Relay {
     }
   }
 
+  #clientChannel(payload: Uint8Array): void {
+    const channel = this.#channels.get(recipientOf(payload));
+    if (channel === undefined) throw malformed('a message for a channel that does not exist');
+    channel.ends.receive('client', payload);
+  }
+
   #targetChannel(payload: Uint8Array): void {
     const channel = this.#channels.get(recipientOf(payload));
-    if (channel !== undefined) return channel.fromTarget(payload);
+    if (channel !== undefined) return channel.ends.receive('target', payload);
     // Its client left while it was being opened; what else comes for it is of no use to anybody.
     if (payload[0] !== message.openConfirmation) return;
     const sender = new FieldReader(payload, 5).uint32();
-    this.#host.toTarget(writeChannelMessage(message.close, sender));
-  }
-
-  #channel(payload: Uint8Array): Channel {
-    const channel = this.#channels.get(recipientOf(payload));
-    if (channel === undefined) throw malformed('a message for a channel that does not exist');
-    return channel;
+    this.#host.send('target', writeChannelMessage(message.close, sender));
   }
 
   /** Nothing is forwarded towards the client: it would open ports at the target. */
@@ -187,14 +193,20 @@ export class Relay {
     const isLast = fields.text() === 'no-more-sessions@openssh.com';
     if (isLast) this.#mayOpenMore = false;
     if (!fields.bool()) return;
-    this.#host.toClient(Uint8Array.of(isLast ? message.requestSuccess : message.requestFailure));
+    this.#host.send(
+      'client',
+      Uint8Array.of(isLast ? message.requestSuccess : message.requestFailure),
+    );
   }
 
   #open(open: ChannelOpen): void {
     const refused = (reason: number, text: string): void =>
-      this.#host.toClient(writeOpenFailure(open.sender, reason, text));
+      this.#host.send('client', writeOpenFailure(open.sender, reason, text));
     if (this.#channels.size >= this.#parts.services.limits.channelsMax) {
       return refused(openFailure.resources, 'sallyport: too many channels');
+    }
+    if (open.packetMax < PACKET_BYTES_MIN) {
+      return refused(openFailure.resources, 'sallyport: packets that are too small');
     }
     const isSession = open.type === 'session';
     if (isSession && !this.#mayOpenMore) return refused(openFailure.prohibited, 'no more sessions');
@@ -213,19 +225,29 @@ export class Relay {
     channel.begin();
   }
 
-  /** Stops reading where the other side, or the recorder, does not keep up. */
+  /**
+   * Stops reading where the other side, or the recorder, does not keep up, and where a side does
+   * not take the answers that it causes.
+   */
   #hold(): void {
     const { client, server, admission } = this.#parts;
     if (client.mustDrain()) server.pause();
     if (server.mustDrain()) client.pause();
+    if (client.isStuck) client.pause();
+    if (server.isStuck) server.pause();
     const { tape } = admission.stages;
     if (!tape.behind) return;
     client.pause();
     server.pause();
-    tape.whenReady(() => {
-      if (!client.mustDrain()) server.resume();
-      if (!server.mustDrain()) client.resume();
-    });
+    tape.whenReady(() => this.#release());
+  }
+
+  #release(): void {
+    const { client, server, admission } = this.#parts;
+    if (admission.stages.tape.behind) return;
+    if (!client.mustDrain()) server.resume();
+    if (!server.mustDrain()) client.resume();
+    this.#hold();
   }
 
   #record(direction: 'from-client' | 'to-client', payload: Uint8Array): void {
@@ -234,12 +256,13 @@ export class Relay {
     tape.data(direction, payload, 0, payload.length);
   }
 
-  #guarded(run: () => void): void {
+  #guarded(from: Side, run: () => void): void {
     if (this.#end !== undefined) return;
     try {
       run();
     } catch (thrown) {
-      this.#failed(toGatewayError(thrown));
+      const error = toGatewayError(thrown);
+      this.#failed(from === 'target' ? targetError(error) : error);
     }
   }
 

@@ -21,9 +21,12 @@ const REKEY_MS = 60 * 60 * 1_000;
 const EXCHANGE_MS_MAX = 30_000;
 /** Unsent bytes above which nothing more should be read from the other side. */
 const BEHIND_BYTES = 1024 * 1024;
+/** Unsent bytes above which the peer that does not take them is not read either. */
+const STUCK_BYTES = 4 * BEHIND_BYTES;
 /** Time that last words have. */
 const GOODBYE_MS = 500;
 const IDENT = 'Sallyport';
+const KEXINIT = 20;
 
 /**
  * AES-GCM first. No ChaCha20-Poly1305, which Terrapin could cut where strict key exchange is
@@ -80,6 +83,8 @@ export class SshTransport {
   #sink: TransportSink | undefined;
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
+  /** Bytes that `ssh2` keeps back until keys are agreed. */
+  #queuedBytes = 0;
   #isFlushing = false;
   #isReady = false;
   #isAuthenticated = false;
@@ -156,9 +161,20 @@ export class SshTransport {
     return this.#isClosed;
   }
 
+  get #unsentBytes(): number {
+    return this.#pieceBytes + this.#queuedBytes + this.wire.pendingBytes;
+  }
+
   /** Whether so much is unsent that the other side should not be read before `drained`. */
   mustDrain(): boolean {
-    if (this.#pieceBytes + this.wire.pendingBytes <= BEHIND_BYTES) return false;
+    if (this.#unsentBytes <= BEHIND_BYTES) return false;
+    this.#isAwaited = true;
+    return true;
+  }
+
+  /** Whether the peer takes so little that it should not be read: its own messages are answered. */
+  get isStuck(): boolean {
+    if (this.#unsentBytes <= STUCK_BYTES) return false;
     this.#isAwaited = true;
     return true;
   }
@@ -197,6 +213,8 @@ export class SshTransport {
     this.#protocol._onPayload = (payload) => {
       const type = payload[0] ?? 0;
       const isTransport = type < 5 || (type >= 20 && type < 50);
+      // A peer that asks for new keys has to finish, too.
+      if (type === KEXINIT && this.#isReady) this.#watchExchange();
       if (isTransport) return own(payload);
       this.#sink?.message(payload);
       // Stops the loop over the rest of the chunk when the message ended the connection.
@@ -228,7 +246,8 @@ export class SshTransport {
     const start = write.allocStart;
     packet.set(head, start);
     if (body !== undefined) packet.set(body, start + head.length);
-    utils.sendPacket(this.#protocol, write.finalize(packet));
+    const isSent = utils.sendPacket(this.#protocol, write.finalize(packet));
+    if (!isSent) this.#queuedBytes += length;
     this.#renewKeys(length);
   }
 
@@ -260,6 +279,7 @@ export class SshTransport {
     this.#stopExchangeTimer();
     this.#stopRekeyTimer();
     this.#keyedBytes = 0;
+    this.#queuedBytes = 0;
     this.#stopRekeyTimer = this.#clock.after(REKEY_MS, () => this.#rekey());
     if (this.#isReady) return;
     this.#isReady = true;

@@ -89,7 +89,7 @@ class Login {
           this.#send(new FieldWriter().byte(message.serviceRequest).text('ssh-userauth')),
         message: (payload) => this.#guarded(payload),
         drained: () => undefined,
-        closed: (error) => this.fail(targetError(error)),
+        closed: (error) => this.fail(error === undefined ? lost() : targetError(error)),
       });
     });
   }
@@ -208,12 +208,14 @@ class Login {
 const certificateAlgorithm = (algorithm: string, type: string): string =>
   algorithm.startsWith('rsa-') ? `${algorithm}-cert-v01@openssh.com` : type;
 
-function targetError(error: GatewayError | undefined): GatewayError {
-  if (error === undefined) return new GatewayError('SP_TARGET_LOST', { detail: 'during login' });
-  if (error.code.startsWith('SP_TARGET') || error.code === 'SP_CONFIG') return error;
+/** What was wrong with a message is the target's fault where the target sent it. */
+export function targetError(error: GatewayError): GatewayError {
+  if (error.code !== 'SP_FRAME_MALFORMED' && error.code !== 'SP_PROTOCOL') return error;
   const { text } = errorTable[error.code];
   const detail = error.message.startsWith(`${text}: `)
     ? error.message.slice(text.length + 2)
     : text;
   return new GatewayError('SP_TARGET_PROTOCOL', { detail, cause: error });
 }
+
+const lost = (): GatewayError => new GatewayError('SP_TARGET_LOST', { detail: 'during login' });

@@ -102,11 +102,21 @@ describe('the messages of channels', () => {
   });
 });
 
+it('writes a byte behind a field that fills the memory', () => {
+  for (let length = 0; length < 300; length += 1) {
+    const text = 'x'.repeat(length);
+    const reader = new FieldReader(new FieldWriter().text(text).bool(true).done());
+    assert.equal(reader.text(), text);
+    assert.equal(reader.bool(), true, String(length));
+    reader.end();
+  }
+});
+
 describe('the packets of SFTP', () => {
   it('are the same however they are cut', () => {
     fc.assert(
       fc.property(
-        fc.array(fc.uint8Array({ minLength: 1, maxLength: 40 }), { maxLength: 8 }),
+        fc.array(fc.uint8Array({ minLength: 5, maxLength: 40 }), { maxLength: 8 }),
         fc.array(fc.integer({ min: 1, max: 7 }), { minLength: 1 }),
         (packets, sizes) => {
           const stream = Buffer.concat(packets.map((packet) => framed(packet)));
@@ -125,8 +135,8 @@ describe('the packets of SFTP', () => {
     );
   });
 
-  it('are refused when they are longer than any can be, before their bytes come', () => {
-    for (const length of [0, SFTP_PACKET_BYTES_MAX + 1, 0xffffffff]) {
+  it('are refused when they are shorter or longer than any can be, before their bytes come', () => {
+    for (const length of [0, 4, SFTP_PACKET_BYTES_MAX + 1, 0xffffffff]) {
       const head = new FieldWriter().uint32(length).done();
       assert.throws(() => new PacketSplitter().push(head, () => undefined), {
         code: 'SP_FRAME_MALFORMED',

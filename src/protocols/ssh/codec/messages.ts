@@ -112,6 +112,32 @@ export const writeChannelRequest = (
     .raw(data)
     .done();
 
+/** Columns and rows, or pixels, beyond which no terminal is: what a kernel keeps of them. */
+const TERMINAL_SIZE_MAX = 0xffff;
+
+/** Whether the fields of `window-change` are sizes of a terminal; malformed when they are others. */
+export function readWindowSize(data: Uint8Array): boolean {
+  const fields = new FieldReader(data);
+  const isSize = areSizes(fields);
+  fields.end();
+  return isSize;
+}
+
+/** The name of the terminal's type in `pty-req`; undefined when its sizes are none. */
+export function readTerminal(data: Uint8Array): string | undefined {
+  const fields = new FieldReader(data);
+  const name = fields.text();
+  const isSize = areSizes(fields);
+  fields.string(); // modes
+  fields.end();
+  return isSize ? name : undefined;
+}
+
+function areSizes(fields: FieldReader): boolean {
+  const sizes = [fields.uint32(), fields.uint32(), fields.uint32(), fields.uint32()];
+  return sizes.every((size) => size <= TERMINAL_SIZE_MAX);
+}
+
 /** The number of a message; 0, which none has, for an empty one. */
 export const typeOf = (payload: Uint8Array): number => payload[0] ?? 0;
 

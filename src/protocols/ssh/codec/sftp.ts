@@ -3,9 +3,12 @@
  * and of each what has to be judged. Closed: a packet without a row in {@link requests} is refused.
  */
 import { FieldReader, FieldWriter, malformed } from '#core/ssh-fields.ts';
+import { ByteQueue } from '../byte-queue.ts';
 
 /** The longest packet, as OpenSSH has it. */
 export const SFTP_PACKET_BYTES_MAX: number = 256 * 1024;
+/** The shortest: its type, and a number or a version. */
+const SFTP_PACKET_BYTES_MIN = 5;
 const LENGTH_BYTES = 4;
 
 export const sftp = {
@@ -180,25 +183,25 @@ export function readOneName(packet: Uint8Array): Uint8Array | undefined {
 
 /** Cuts a stream of bytes into packets. Keeps one packet at most. */
 export class PacketSplitter {
-  #rest: Uint8Array = new Uint8Array(0);
+  readonly #rest = new ByteQueue();
 
   /** Gives each packet without its length; a view that is valid only during the call. */
   push(chunk: Uint8Array, take: (packet: Uint8Array) => void): void {
-    let bytes = chunk;
-    if (this.#rest.length > 0) {
-      bytes = new Uint8Array(this.#rest.length + chunk.length);
-      bytes.set(this.#rest);
-      bytes.set(chunk, this.#rest.length);
-    }
+    const isContinued = this.#rest.length > 0;
+    if (isContinued) this.#rest.push(chunk);
+    const bytes = isContinued ? this.#rest.peek() : chunk;
     let at = 0;
     while (bytes.length - at >= LENGTH_BYTES) {
       const length = new DataView(bytes.buffer, bytes.byteOffset + at).getUint32(0);
-      if (length < 1 || length > SFTP_PACKET_BYTES_MAX) throw malformed('the length of a packet');
+      if (length < SFTP_PACKET_BYTES_MIN || length > SFTP_PACKET_BYTES_MAX) {
+        throw malformed('the length of a packet');
+      }
       const end = at + LENGTH_BYTES + length;
       if (end > bytes.length) break;
       take(bytes.subarray(at + LENGTH_BYTES, end));
       at = end;
     }
-    this.#rest = bytes.slice(at);
+    if (isContinued) this.#rest.drop(at);
+    else this.#rest.push(bytes.subarray(at));
   }
 }
