@@ -9,6 +9,7 @@ import type { HoldId } from './ids.ts';
 import type { Limits } from './limits.ts';
 import type { MaskSet } from './masking.ts';
 import type { AllowedCommand, TargetAuthorization } from './permit.ts';
+import type { HoldRecord } from './ports/holds.ts';
 import type { Random } from './random.ts';
 import type { Secret } from './secret.ts';
 import type { Tape } from './tape.ts';
@@ -274,4 +275,13 @@ export interface Stages {
   readonly factsMatter: boolean;
   /** Makes the id of a new command. */
   commandId(): Command['id'];
+  /** What became of a hold of this identity at this target; undefined for every other id. */
+  hold(id: string): Promise<HoldStatus | undefined>;
+}
+
+/** What the sender of a held command may know of its hold. */
+export interface HoldStatus
+  extends Pick<HoldRecord, 'id' | 'state' | 'rule' | 'reason' | 'expiresAt' | 'validUntil'> {
+  /** How many people have approved so far. */
+  readonly approvals: number;
 }

@@ -310,6 +310,7 @@ async function admissionOf(services: Omit<Services, 'admission'>): Promise<Admis
     locks,
     policies: services.policies,
     approvals: services.approvals,
+    holds: services.approvals,
     recorder: services.recorder,
     events,
     upstream: createUpstream(loaded, secrets),

@@ -8,7 +8,7 @@ import type { Command, SessionContext } from '#core/command.ts';
 import type { Clock } from '#core/clock.ts';
 import { type ErrorCode, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { EventLog } from '#core/events.ts';
-import { asEpochMs, asId, type SessionId } from '#core/ids.ts';
+import { asEpochMs, asId, type HoldId, type SessionId } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { Limits } from '#core/limits.ts';
 import type { MaskSet } from '#core/masking.ts';
@@ -21,6 +21,7 @@ import type {
   Admission,
   CancelRegistry,
   Door,
+  HoldStatus,
   LoginAttempt,
   SessionEnd,
   Stages,
@@ -37,6 +38,7 @@ import type {
   Authenticator,
   Directory,
   GrantedAccess,
+  HoldArchive,
   Locks,
   MaskSetFactory,
   PolicySource,
@@ -52,6 +54,7 @@ export interface AdmissionParts {
   readonly locks: Locks;
   readonly policies: PolicySource;
   readonly approvals: ApprovalDesk;
+  readonly holds: HoldArchive;
   readonly recorder: Recorder;
   readonly events: EventLog;
   readonly upstream: UpstreamPort;
@@ -386,6 +389,21 @@ class SessionStages implements Stages {
     this.#gate.judge(command, onHold, cancelled);
 
   exceeded: Stages['exceeded'] = (permit, excess, how) => this.#gate.exceeded(permit, excess, how);
+
+  async hold(id: string): Promise<HoldStatus | undefined> {
+    const hold = await this.#parts.holds.show(asId<HoldId>(id)).catch((thrown: unknown) => {
+      const error = toGatewayError(thrown);
+      if (error.code !== 'SP_NOT_FOUND') throw error;
+      return undefined;
+    });
+    const { identity, target } = this.context;
+    // Of another's hold nothing is told, not even that there is one.
+    const isOwn = hold?.command.requester.id === identity.id && hold.command.target === target.name;
+    if (hold === undefined || !isOwn) return undefined;
+    const { state, rule, reason, expiresAt, validUntil, reviews } = hold;
+    const approvals = reviews.filter(({ decision }) => decision === 'approve').length;
+    return { id: hold.id, state, rule, reason, expiresAt, validUntil, approvals };
+  }
 
   commandId(): Command['id'] {
     this.#commands += 1;

@@ -3,10 +3,11 @@
  * the shapes below are all that it relies on.
  */
 import type { Command, SessionContext } from '#core/command.ts';
-import type { CredentialId, EpochMs, PolicyVersion } from '#core/ids.ts';
+import type { CredentialId, EpochMs, HoldId, PolicyVersion } from '#core/ids.ts';
 import type { Identity } from '#core/identity.ts';
 import type { MaskRule, MaskSet } from '#core/masking.ts';
 import type { CredentialScope } from '#core/ports/credentials.ts';
+import type { HoldRecord } from '#core/ports/holds.ts';
 import type { LockSubject } from '#core/ports/locks.ts';
 import type { TargetAuthorization } from '#core/permit.ts';
 import type {
@@ -58,6 +59,12 @@ export interface ApprovalDesk {
     onHold: (notice: HoldNotice) => void,
     cancelled: AbortSignal,
   ): Promise<ApprovalResult>;
+}
+
+/** What became of holds. */
+export interface HoldArchive {
+  /** Throws GatewayError `SP_NOT_FOUND`. */
+  show(id: HoldId): Promise<HoldRecord>;
 }
 
 export interface SessionTape extends Tape {

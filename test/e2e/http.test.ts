@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createTcpServer, type Socket } from 'node:net';
 import { after, before, describe, it } from 'node:test';
 import { asEpochMs, asId, type IdentityId } from '#core/ids.ts';
-import { type HttpGateway, startHttpGateway } from '../support/http-gateway.ts';
+import { exchange, type HttpGateway, startHttpGateway } from '../support/http-gateway.ts';
 
 const policy = `rules:
   - { id: reads, when: "facts.effects.all(e, e == 'read') && facts.analysis == 'complete'", then: allow }
@@ -247,13 +247,25 @@ describe('the HTTP door', () => {
     assert.equal(statusOf(first), '403');
     assert.match(first, /"code":"SP_HOLD_PENDING"/);
     assert.match(first, /retry-after: \d+/);
+    const status = /"instance":"([^"]+)"/.exec(first)?.[1] ?? '';
+    const state = async (who?: string): Promise<string> =>
+      exchange(
+        world.port,
+        `GET ${status} HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n` +
+          `Authorization: ${await world.basic(who)}\r\n\r\n`,
+      );
+    assert.match(await state(), /retry-after: \d+[^]*"state":"pending"/);
+    assert.equal(statusOf(await state('another')), '404', 'it is nobody else’s business');
+    assert.equal(statusOf(await world.raw(`GET ${status}x HTTP/1.1\r\n${last}\r\n`)), '404');
     const { approvals } = world.gateway.services;
     const [hold] = approvals.list();
     assert.ok(hold !== undefined);
     assert.match(hold.command.text, /^PUT \/thing HTTP\/1\.1\nhost: [^]*\n\none$/);
     await approvals.review(hold.id, reviewer, { decision: 'approve', reason: '' });
+    assert.match(await state(), /"state":"approved"[^]*"validUntil":/);
     assert.match(await put('two'), /SP_HOLD_PENDING/);
     assert.equal(statusOf(await put('one')), '200');
+    assert.match(await state(), /"state":"spent"/);
     assert.match(await put('one'), /SP_HOLD_PENDING/);
     assert.deepEqual(
       seen.map(({ body }) => body),

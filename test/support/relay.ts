@@ -251,6 +251,7 @@ class RelayState {
       },
       tape: this.#tape(),
       factsMatter: true,
+      hold: () => Promise.resolve(undefined),
       commandId: () => {
         this.#serial += 1;
         return asId(`command-${this.#serial}`);

@@ -38,9 +38,19 @@ export interface ProblemForm {
   readonly method: string;
   /** Whether the connection ends behind it. */
   readonly isLast: boolean;
+  /** What was taken off the path of the request. */
+  readonly prefix?: string;
 }
 
-const RETRY_SECONDS = 5;
+/** Paths that the gateway answers itself, on every target's host. */
+export const ownPaths = '/.well-known/sallyport/';
+
+/** Where the sender of a held request sees what became of it. */
+export const holdUrl = (hold: string, { prefix = '' }: ProblemForm): string =>
+  `${prefix}${ownPaths}holds/${hold}`;
+
+/** When it is worth while to ask again whether a hold is over. */
+export const RETRY_SECONDS = 5;
 const encoder = new TextEncoder();
 
 /** The answer to one refused request. */
@@ -56,7 +66,7 @@ export function encodeRefusal(refusal: Refusal, form: ProblemForm): Uint8Array {
     ...(refusal.hint === '' ? {} : { hint: refusal.hint }),
     ...(refusal.hold === undefined
       ? {}
-      : { hold: refusal.hold, instance: `urn:sallyport:hold:${refusal.hold}` }),
+      : { hold: refusal.hold, instance: holdUrl(refusal.hold, form) }),
   };
   return encodeAnswer(refusal, { type: 'application/problem+json', content: problem }, form);
 }
@@ -67,19 +77,14 @@ export interface RefusalWords {
   readonly content: unknown;
 }
 
-/** An answer of the gateway's own. */
+/** A refusal in the words of a protocol over HTTP. */
 export function encodeAnswer(
   refusal: Refusal,
   { type, content }: RefusalWords,
-  { method, isLast }: ProblemForm,
+  form: ProblemForm,
 ): Uint8Array {
   const row = errorTable[refusal.code];
-  const body = encoder.encode(JSON.stringify(content));
-  const fields: Field[] = [
-    { name: 'content-type', value: type },
-    { name: 'content-length', value: String(body.length) },
-    { name: 'cache-control', value: 'no-store' },
-  ];
+  const fields: Field[] = [];
   if (row.http === 401) {
     fields.push({ name: 'www-authenticate', value: 'Bearer realm="sallyport"' });
     fields.push({ name: 'www-authenticate', value: 'Basic realm="sallyport", charset="UTF-8"' });
@@ -87,12 +92,33 @@ export function encodeAnswer(
   if (refusal.code === 'SP_HOLD_PENDING') {
     fields.push({ name: 'retry-after', value: String(RETRY_SECONDS) });
   }
-  if (isLast) fields.push({ name: 'connection', value: 'close' });
-  const head = encodeHead(statusLine(row.http, reasons[row.http] ?? ''), fields);
+  return encodeJson({ status: row.http, type, content, fields }, form);
+}
+
+/** What the gateway says itself. */
+export interface OwnWords extends RefusalWords {
+  readonly status: number;
+  readonly fields: readonly Field[];
+}
+
+/** An answer of the gateway's own. */
+export function encodeJson(
+  { status, type, content, fields }: OwnWords,
+  { method, isLast }: ProblemForm,
+): Uint8Array {
+  const body = encoder.encode(JSON.stringify(content));
+  const head = encodeHead(statusLine(status, reasons[status] ?? ''), [
+    { name: 'content-type', value: type },
+    { name: 'content-length', value: String(body.length) },
+    { name: 'cache-control', value: 'no-store' },
+    ...fields,
+    ...(isLast ? [{ name: 'connection', value: 'close' }] : []),
+  ]);
   return method === 'HEAD' ? head : Buffer.concat([head, body]);
 }
 
 const reasons: Readonly<Record<number, string>> = {
+  200: 'OK',
   400: 'Bad Request',
   401: 'Unauthorized',
   403: 'Forbidden',

@@ -21,10 +21,11 @@ import { encodeHead, statusLine } from './codec/write.ts';
 import { BodyConsumer, HeadConsumer } from './consumers.ts';
 import { converse } from './conversation.ts';
 import type { Dialect, RequestAnalysis } from './dialect.ts';
+import { holdWords } from './hold-status.ts';
 import type { Consumer } from './input.ts';
 import type { HttpRequest } from './request.ts';
 import { bodyText, requestText } from './request.ts';
-import { refusalOf, refuse } from './refusal.ts';
+import { encodeJson, ownPaths, type ProblemForm, refusalOf, refuse } from './refusal.ts';
 import { answerFields, trailerFields } from './results.ts';
 import type { HttpSession } from './session.ts';
 import { runTunnel } from './tunnel.ts';
@@ -82,6 +83,7 @@ export class Relay {
       const fault = this.#dialect.fault(asked.request);
       if (fault !== undefined) return this.#refuse(refuse('SP_UNSUPPORTED', fault), asked);
       const { request } = asked;
+      if (request.path.startsWith(ownPaths)) return await this.#ownAnswer(asked);
       if (request.upgrade !== undefined && this.#dialect.accept !== undefined) {
         const acceptance = this.#dialect.accept(request, context);
         await converse(
@@ -258,12 +260,23 @@ export class Relay {
   }
 
   #refuse(refusal: Refusal, asked: Asked): boolean {
+    const form = formOf(asked, refusal.endsSession);
+    return this.#say(this.#dialect.refusal(refusal, form), form);
+  }
+
+  #say(answer: Uint8Array, { isLast }: ProblemForm): boolean {
     const { outlet } = this.#session;
-    // The rest of a body that nobody will read stands in the way of the next request.
-    const isLast = asked.isLast || refusal.endsSession || asked.rest !== undefined;
-    outlet.put(this.#dialect.refusal(refusal, { method: asked.request.method, isLast }));
+    outlet.put(answer);
     outlet.flush();
     return !isLast;
+  }
+
+  /** Answers what is asked of the gateway itself. */
+  async #ownAnswer(asked: Asked): Promise<boolean> {
+    const words = await holdWords(asked.request, this.#session.admission.stages);
+    if (words === undefined) return this.#refuse(refuse('SP_NOT_FOUND'), asked);
+    const form = formOf(asked, false);
+    return this.#say(encodeJson(words, form), form);
   }
 
   #failed(error: GatewayError, asked: Asked): boolean {
@@ -277,6 +290,11 @@ export class Relay {
     const reason: Refusal = signal.reason;
     return this.#refuse({ ...reason, endsSession: true }, asked);
   }
+}
+
+function formOf({ request, prefix, isLast, rest }: Asked, endsSession: boolean): ProblemForm {
+  // The rest of a body that nobody will read stands in the way of the next request.
+  return { method: request.method, prefix, isLast: isLast || endsSession || rest !== undefined };
 }
 
 interface Passing {

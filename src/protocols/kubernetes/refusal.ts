@@ -1,7 +1,7 @@
 /** How Kubernetes clients are told no: a Status, which `kubectl` prints and libraries read. */
 import { errorTable } from '#core/errors.ts';
 import type { Refusal } from '#core/verdict.ts';
-import { encodeAnswer, type ProblemForm } from '#protocols/http/refusal.ts';
+import { encodeAnswer, holdUrl, type ProblemForm } from '#protocols/http/refusal.ts';
 
 const RETRY_SECONDS = 5;
 
@@ -37,6 +37,7 @@ export function encodeStatus(refusal: Refusal, form: ProblemForm): Uint8Array {
         { reason: code, message: reason },
         ...(rule === '' ? [] : [{ reason: 'rule', message: rule }]),
         ...(hold === undefined ? [] : [{ reason: 'hold', message: hold }]),
+        ...(hold === undefined ? [] : [{ reason: 'holdStatus', message: holdUrl(hold, form) }]),
       ],
       ...(isPending ? { retryAfterSeconds: RETRY_SECONDS } : {}),
     },

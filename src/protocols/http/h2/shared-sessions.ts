@@ -125,6 +125,7 @@ function stagesOf(stages: Stages, tape: StreamTape): Stages {
     context: stages.context,
     gate: (command, onHold, cancelled) => stages.gate(command, onHold, cancelled),
     sent: (permit) => stages.sent(permit),
+    hold: (id) => stages.hold(id),
     exceeded: (permit, excess, how) => stages.exceeded(permit, excess, how),
     get epoch() {
       return stages.epoch;
