@@ -46,6 +46,36 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
     finalize(packet: Uint8Array): Uint8Array;
   }
 
+  /** Seals packets and hands them to `onWrite`. */
+  export interface PacketCipher {
+    outSeqno: number;
+    /** A packet with its length and padding; the payload's place starts at its sixth byte. */
+    allocPacket(payloadBytes: number): Uint8Array;
+    encrypt(packet: Uint8Array): void;
+    free(): void;
+  }
+
+  /** Opens packets and hands their payloads on. */
+  export interface PacketDecipher {
+    inSeqno: number;
+    _onPayload: (payload: Uint8Array) => number | boolean | undefined;
+    decrypt(chunk: Uint8Array, start: number, end: number): number | boolean | undefined;
+    free(): void;
+  }
+
+  /** Those for AES-GCM, when the native addon is absent. */
+  export interface GcmCipher extends PacketCipher {
+    readonly _encSSLName: 'aes-128-gcm' | 'aes-256-gcm';
+    readonly _encKey: Uint8Array;
+    readonly _encIV: Uint8Array;
+  }
+
+  export interface GcmDecipher extends PacketDecipher {
+    readonly _decipherSSLName: 'aes-128-gcm' | 'aes-256-gcm';
+    readonly _decipherKey: Uint8Array;
+    readonly _decipherIV: Uint8Array;
+  }
+
   class Protocol {
     constructor(options: ProtocolOptions);
     start(): void;
@@ -57,9 +87,46 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
     readonly _packetRW: { readonly write: PacketWriter };
     readonly _kex: { readonly sessionID: Uint8Array } | undefined;
     readonly _strictMode: boolean | undefined;
+    /** Our own KEXINIT while keys are exchanged; messages are queued then. */
+    readonly _kexinit: Uint8Array | undefined;
+    _cipher: PacketCipher | GcmCipher;
+    _decipher: PacketDecipher | GcmDecipher;
   }
 
   export default Protocol;
+}
+
+declare module 'ssh2/lib/protocol/crypto.js' {
+  import type { GcmCipher, GcmDecipher } from 'ssh2/lib/protocol/Protocol.js';
+
+  interface CipherInfo {
+    readonly sslName: GcmCipher['_encSSLName'];
+    readonly keyLen: number;
+    readonly ivLen: number;
+  }
+
+  const crypto: {
+    readonly CIPHER_INFO: Readonly<Record<string, CipherInfo>>;
+    readonly createCipher: (config: {
+      readonly outbound: {
+        readonly onWrite: (bytes: Uint8Array) => void;
+        readonly seqno: number;
+        readonly cipherInfo: CipherInfo;
+        readonly cipherKey: Uint8Array;
+        readonly cipherIV: Uint8Array;
+      };
+    }) => GcmCipher;
+    readonly createDecipher: (config: {
+      readonly inbound: {
+        readonly onPayload: GcmDecipher['_onPayload'];
+        readonly seqno: number;
+        readonly decipherInfo: CipherInfo;
+        readonly decipherKey: Uint8Array;
+        readonly decipherIV: Uint8Array;
+      };
+    }) => GcmDecipher;
+  };
+  export default crypto;
 }
 
 declare module 'ssh2/lib/protocol/utils.js' {

@@ -13,6 +13,8 @@ import type { Clock } from '#core/clock.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Wire } from '#core/wire.ts';
 import { dataHead, disconnect } from './codec/messages.ts';
+import { Outbox } from './outbox.ts';
+import { PacketOpener, PacketSealer } from './packets.ts';
 
 /** Data under one set of keys, and its age (RFC 4253 section 9). */
 const REKEY_BYTES = 1024 ** 3;
@@ -27,6 +29,7 @@ const STUCK_BYTES = 4 * BEHIND_BYTES;
 const GOODBYE_MS = 500;
 const IDENT = 'Sallyport';
 const KEXINIT = 20;
+const nothing = new Uint8Array(0);
 
 /**
  * AES-GCM first. No ChaCha20-Poly1305, which Terrapin could cut where strict key exchange is
@@ -81,8 +84,9 @@ export class SshTransport {
   readonly #protocol: Protocol;
   readonly #spend: ((count: number) => void) | undefined;
   #sink: TransportSink | undefined;
-  #pieces: Uint8Array[] = [];
-  #pieceBytes = 0;
+  readonly #outbox: Outbox;
+  /** Under AES-GCM; undefined before the first keys, and under other ciphers. */
+  #sealer: PacketSealer | undefined;
   /** Bytes that `ssh2` keeps back until keys are agreed. */
   #queuedBytes = 0;
   #isFlushing = false;
@@ -98,6 +102,7 @@ export class SshTransport {
 
   constructor(wire: Wire, role: ServerRole | ClientRole, options: TransportOptions) {
     this.wire = wire;
+    this.#outbox = new Outbox(wire);
     this.#clock = options.clock;
     this.#spend = options.spend;
     const isServer = 'hostKey' in role;
@@ -162,7 +167,7 @@ export class SshTransport {
   }
 
   get #unsentBytes(): number {
-    return this.#pieceBytes + this.#queuedBytes + this.wire.pendingBytes;
+    return this.#outbox.bytes + this.#queuedBytes;
   }
 
   /** Whether so much is unsent that the other side should not be read before `drained`. */
@@ -181,7 +186,7 @@ export class SshTransport {
 
   /** Sends one message. */
   send(payload: Uint8Array): void {
-    this.#sendParts(payload, undefined);
+    this.#sendParts(payload, nothing);
   }
 
   /** Sends data of a channel, copied once. */
@@ -216,7 +221,9 @@ export class SshTransport {
       // A peer that asks for new keys has to finish, too.
       if (type === KEXINIT && this.#isReady) this.#watchExchange();
       if (isTransport) return own(payload);
-      this.#sink?.message(payload);
+      // Not a `Buffer`, whose `slice` copies nothing: this memory is not there for long.
+      const { buffer, byteOffset, length } = payload;
+      this.#sink?.message(new Uint8Array(buffer, byteOffset, length));
       // Stops the loop over the rest of the chunk when the message ended the connection.
       return this.#isClosed ? Number.POSITIVE_INFINITY : undefined;
     };
@@ -238,22 +245,25 @@ export class SshTransport {
     this.#flush();
   }
 
-  #sendParts(head: Uint8Array, body: Uint8Array | undefined): void {
+  #sendParts(head: Uint8Array, body: Uint8Array): void {
     if (this.#isClosed) return;
-    const { write } = this.#protocol._packetRW;
-    const length = head.length + (body?.length ?? 0);
-    const packet = write.alloc(length);
-    const start = write.allocStart;
-    packet.set(head, start);
-    if (body !== undefined) packet.set(body, start + head.length);
-    const isSent = utils.sendPacket(this.#protocol, write.finalize(packet));
-    if (!isSent) this.#queuedBytes += length;
+    const length = head.length + body.length;
+    if (this.#sealer !== undefined && this.#protocol._kexinit === undefined) {
+      this.#sealer.seal(head, body);
+    } else {
+      const { write } = this.#protocol._packetRW;
+      const packet = write.alloc(length);
+      const start = write.allocStart;
+      packet.set(head, start);
+      packet.set(body, start + head.length);
+      const isSent = utils.sendPacket(this.#protocol, write.finalize(packet));
+      if (!isSent) this.#queuedBytes += length;
+    }
     this.#renewKeys(length);
   }
 
   #collect(bytes: Uint8Array): void {
-    this.#pieces.push(bytes);
-    this.#pieceBytes += bytes.length;
+    this.#outbox.append(bytes);
     if (this.#isFlushing) return;
     this.#isFlushing = true;
     queueMicrotask(() => this.#flush());
@@ -261,15 +271,12 @@ export class SshTransport {
 
   #flush(): void {
     this.#isFlushing = false;
-    if (this.#pieces.length === 0) return;
-    const bytes = Buffer.concat(this.#pieces, this.#pieceBytes);
-    this.#pieces = [];
-    this.#pieceBytes = 0;
     // What the kernel takes at once is drained without the wire's saying so.
-    if (this.wire.write(bytes)) this.#drained();
+    if (this.#outbox.flush()) this.#drained();
   }
 
   #drained(): void {
+    this.#outbox.drained();
     if (!this.#isAwaited) return;
     this.#isAwaited = false;
     this.#sink?.drained();
@@ -281,9 +288,20 @@ export class SshTransport {
     this.#keyedBytes = 0;
     this.#queuedBytes = 0;
     this.#stopRekeyTimer = this.#clock.after(REKEY_MS, () => this.#rekey());
+    this.#takeOverPackets();
     if (this.#isReady) return;
     this.#isReady = true;
     this.#sink?.ready();
+  }
+
+  #takeOverPackets(): void {
+    const { _cipher, _decipher } = this.#protocol;
+    this.#sealer = undefined;
+    if ('_encKey' in _cipher) {
+      this.#sealer = new PacketSealer(_cipher, (bytes) => this.#collect(bytes));
+      this.#protocol._cipher = this.#sealer;
+    }
+    if ('_decipherKey' in _decipher) this.#protocol._decipher = new PacketOpener(_decipher);
   }
 
   #renewKeys(bytes: number): void {
