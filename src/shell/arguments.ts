@@ -29,6 +29,9 @@ export const textArgument = (text: string): Argument => ({ kind: 'text', text })
 /** An argument of which nothing is known. */
 export const anyArgument: Argument = { kind: 'unknown', single: false, lead: '' };
 
+/** A number: one word, whether it stands in quotes or not. */
+export const numberArgument: Argument = { kind: 'unknown', single: true, lead: '' };
+
 /** The word itself where it is certain. */
 export function textOf(argument: Argument | undefined): string | undefined {
   return argument?.kind === 'text' ? argument.text : undefined;
@@ -56,4 +59,25 @@ export function mayBeOption(argument: Argument): boolean {
   if (argument.kind === 'text') return argument.text.startsWith('-');
   if (argument.kind !== 'unknown') return false;
   return !argument.single || argument.lead === '' || argument.lead.startsWith('-');
+}
+
+/** What any one of some words is, as the value of a loop's variable. */
+export function oneOf(words: readonly Argument[]): Argument {
+  const [only] = words;
+  if (words.length === 1 && only !== undefined && only.kind === 'text') return only;
+  const patterns = words.flatMap((word) => {
+    if (word.kind === 'paths') return [...word.patterns];
+    return word.kind === 'text' && !word.text.startsWith('-')
+      ? [{ text: word.text, home: false }]
+      : [undefined];
+  });
+  const known = patterns.filter((pattern) => pattern !== undefined);
+  if (known.length !== patterns.length || known.length === 0) return anyArgument;
+  return { kind: 'paths', patterns: known, single: true };
+}
+
+/** All of some words together, as `"${list[@]}"` gives them. */
+export function listOf(words: readonly Argument[]): Argument {
+  const any = oneOf(words);
+  return any.kind === 'paths' ? { ...any, single: false } : any;
 }

@@ -2,7 +2,7 @@
 import { anyArgument, type Argument, mayBeOption, textOf } from './arguments.ts';
 import { type Call, namesOf } from './call.ts';
 import { applyRole } from './roles.ts';
-import type { Scope } from './scope.ts';
+import { isDisplayVariable, type Scope } from './scope.ts';
 
 type Assign = (name: string, value: Argument) => void;
 type Builtin = (call: Call, scope: Scope, assign: Assign) => void;
@@ -91,6 +91,42 @@ function numbered(call: Call): void {
   }
 }
 
+/** `trap 'text' EXIT`: the last thing that a shell runs, in a folder that is not known by then. */
+function trap(call: Call): void {
+  const [action, ...signals] = call.args;
+  const text = textOf(action);
+  const names = signals.map((signal) => textOf(signal) ?? '');
+  call.ledger.effect('session');
+  if (text === '-' || text === '') return;
+  if (
+    text === undefined ||
+    text.startsWith('-') ||
+    !names.every((name) => /^(EXIT|0)$/.test(name))
+  ) {
+    call.ledger.effect('execute-code');
+    call.ledger.doubt('a text that runs at some time');
+    return;
+  }
+  const place = { ...call.place, folders: undefined };
+  call.runText(text, call.shell, { by: 'trap', place, isSameShell: true });
+}
+
+/** `export` and the like of what changes how programs print, and of nothing else. */
+function exported(call: Call): void {
+  call.ledger.effect('session');
+  if (call.args.length === 0) {
+    call.ledger.effect('read');
+    call.ledger.object('variable', '*', 'read');
+  }
+  for (const argument of call.args) {
+    const word = textOf(argument) ?? '';
+    const equals = word.indexOf('=');
+    if (equals < 0 || !isDisplayVariable(word.slice(0, equals), word.slice(equals + 1))) {
+      call.ledger.doubt('a variable that other programs see');
+    }
+  }
+}
+
 const builtins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ['cd', changeFolder],
   ['read', readLine],
@@ -100,6 +136,8 @@ const builtins: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ['break', numbered],
   ['continue', numbered],
   ['wait', numbered],
+  ['trap', trap],
+  ['export', exported],
 ]);
 
 /** Runs a builtin on the scope; false when the name is not one of them. */
@@ -109,3 +147,6 @@ export function runBuiltin(call: Call, scope: Scope, assign: Assign): boolean {
   builtin(call, scope, assign);
   return true;
 }
+
+/** Whether a name is one of them. */
+export const isBuiltin = (name: string): boolean => builtins.has(name);

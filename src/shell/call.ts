@@ -26,6 +26,8 @@ export interface Inner {
   readonly by: string;
   /** What the inner command finds on its standard input. */
   readonly feed?: Feed;
+  /** Whether a text is run by the shell itself, with its variables. */
+  readonly isSameShell?: boolean;
 }
 
 /** A program with its arguments. */
@@ -35,6 +37,8 @@ export interface Call {
   readonly args: readonly Argument[];
   readonly place: Place;
   readonly feed: Feed;
+  /** The shell that starts it. */
+  readonly shell: 'bash' | 'sh';
   readonly ledger: Ledger;
   /** A program that this one runs, as its arguments have it. */
   run(args: readonly Argument[], inner: Inner): void;

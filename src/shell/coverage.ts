@@ -18,14 +18,18 @@ interface Found {
   readonly expected: Counts;
   /** Nodes whose inner text is not taken apart here; they are never complete. */
   strange: boolean;
+  /** A node whose head is not written as it is everywhere. */
+  broken: boolean;
+  readonly source: string;
 }
 
 /** Checks one script, without the scripts within its words. */
 export function coversText(script: Script, source: string): boolean {
-  const found: Found = { spans: [], expected: new Map(), strange: false };
+  const found: Found = { spans: [], expected: new Map(), strange: false, broken: false, source };
   forEachChild(script, (child) => {
     collect(child, found);
   });
+  if (found.broken) return false;
   if (found.strange) return true;
   const seen: Counts = new Map();
   let at = script.pos;
@@ -48,7 +52,14 @@ const whole: ReadonlySet<string> = new Set(
     ' ',
   ),
 );
-const strange: ReadonlySet<string> = new Set(['Function', 'ArithmeticFor', 'Select', 'Coproc']);
+const strange: ReadonlySet<string> = new Set(['Select', 'Coproc']);
+
+/** What stands before the body of a function, and of a loop that counts. */
+const heads = {
+  Function: /^(\w+[ \t]*\([ \t]*\)|function[ \t]+\w+[ \t]*(\([ \t]*\))?)\s*$/,
+  ArithmeticFor:
+    /^for[ \t]*\(\(([\w\s$+*/%<>=!&|^~?:,-]*;){2}[\w\s$+*/%<>=!&|^~?:,-]*\)\)[;\s]*do\s+$/,
+} as const;
 
 function collect(node: SyntaxNode, found: Found): void {
   const { spans } = found;
@@ -67,6 +78,14 @@ function collect(node: SyntaxNode, found: Found): void {
   }
   if (whole.has(node.type)) {
     span(node);
+    return;
+  }
+  if (node.type === 'Function' || node.type === 'ArithmeticFor') {
+    const { body } = node;
+    const head = found.source.slice(node.pos, body.pos);
+    if (!heads[node.type].test(head)) found.broken = true;
+    spans.push([node.pos, body.pos]);
+    collect(body, found);
     return;
   }
   if (strange.has(node.type)) found.strange = true;

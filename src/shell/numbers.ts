@@ -5,28 +5,30 @@
 import type { ArithmeticExpression, TestExpression, Word } from 'unbash';
 import type { Argument } from './arguments.ts';
 
-/** Whether an expression has numbers and operators in it and nothing else. */
-export function isPlainArithmetic(expression: ArithmeticExpression | undefined): boolean {
+/**
+ * Whether an expression has numbers, operators and variables that are known to be numbers in it,
+ * and nothing else.
+ */
+export function isPlainArithmetic(
+  expression: ArithmeticExpression | undefined,
+  numbers: ReadonlySet<string>,
+): boolean {
   if (expression === undefined) return false;
+  const plain = (part: ArithmeticExpression): boolean => isPlainArithmetic(part, numbers);
   switch (expression.type) {
     case 'ArithmeticBinary':
-      return (
-        !/^([*/%+&^|-]|<<|>>)?=$/.test(expression.operator) &&
-        isPlainArithmetic(expression.left) &&
-        isPlainArithmetic(expression.right)
-      );
+      return plain(expression.left) && plain(expression.right);
     case 'ArithmeticUnary':
-      return /^[-+!~]$/.test(expression.operator) && isPlainArithmetic(expression.operand);
+      return plain(expression.operand);
     case 'ArithmeticTernary':
-      return (
-        isPlainArithmetic(expression.test) &&
-        isPlainArithmetic(expression.consequent) &&
-        isPlainArithmetic(expression.alternate)
-      );
+      return plain(expression.test) && plain(expression.consequent) && plain(expression.alternate);
     case 'ArithmeticGroup':
-      return isPlainArithmetic(expression.expression);
-    case 'ArithmeticWord':
-      return /^(0|[1-9][0-9]{0,17})$/.test(expression.value);
+      return plain(expression.expression);
+    case 'ArithmeticWord': {
+      if (/^(0|[1-9][0-9]{0,17})$/.test(expression.value)) return true;
+      const name = /^(?:\$?([A-Za-z]\w*)|\$\{([A-Za-z]\w*)\})$/.exec(expression.value);
+      return name !== null && numbers.has(name[1] ?? name[2] ?? '');
+    }
     case 'ArithmeticCommandExpansion':
       return false;
     default:
@@ -34,9 +36,34 @@ export function isPlainArithmetic(expression: ArithmeticExpression | undefined):
   }
 }
 
+/** The variables that an expression surely assigns: `i = 0`, and several of them with commas. */
+export function assignedIn(expression: ArithmeticExpression | undefined): readonly string[] {
+  if (expression?.type !== 'ArithmeticBinary') return [];
+  const { operator, left, right } = expression;
+  if (operator === ',') return [...assignedIn(left), ...assignedIn(right)];
+  return operator === '=' && left.type === 'ArithmeticWord' ? [left.value] : [];
+}
+
+/**
+ * Whether the text of an expression is arithmetic for every shell. With parentheses that do not
+ * match, bash reads commands in subshells instead.
+ */
+export function isArithmeticText(text: string): boolean {
+  if (!/^[\w\s$+\-*/%<>=!&|^~?:(),{}]*$/.test(text)) return false;
+  let depth = 0;
+  for (const char of text) {
+    if (char === '(') depth += 1;
+    if (char === ')') depth -= 1;
+    if (depth < 0) return false;
+  }
+  return depth === 0;
+}
+
 /** What a `[[ … ]]` is read with. */
 export interface TestReader {
   word(word: Word): Argument;
+  /** Whether a word is surely a number, and no text that would be evaluated. */
+  isNumber(word: Word, value: Argument): boolean;
   /** A path that the test looks at. */
   look(argument: Argument): void;
   doubt(reason: string): void;
@@ -60,10 +87,14 @@ export function readTest(expression: TestExpression, reader: TestReader): void {
       return;
     case 'TestBinary': {
       const { operator } = expression;
-      const sides = [reader.word(expression.left), reader.word(expression.right)];
+      const { left, right } = expression;
+      const sides = [left, right].map((word): readonly [Word, Argument] => [
+        word,
+        reader.word(word),
+      ]);
       if (textTests.has(operator)) return;
       if (!numberTests.has(operator)) reader.doubt(`the test ${operator}`);
-      if (!sides.every((side) => side.kind === 'text' && /^-?(0|[1-9]\d{0,17})$/.test(side.text))) {
+      if (!sides.every(([word, value]) => reader.isNumber(word, value))) {
         reader.doubt('a comparison that evaluates text');
       }
       return;

@@ -77,6 +77,13 @@ export function runProgram(call: Call): Feed {
   return undefined;
 }
 
+/** Whether a name is of a program that something is known of. */
+export const isKnownProgram = (name: string): boolean =>
+  handlers.has(name) ||
+  own(fileTables, name) !== undefined ||
+  own(systemTables, name) !== undefined ||
+  bluntPrograms.has(name);
+
 /** How interpreters and compilers are asked for their version besides `--version`. */
 const versionWords: ReadonlyMap<string, string> = new Map([
   ['python', '-V'],

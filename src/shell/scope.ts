@@ -1,9 +1,14 @@
 /** Variables and the folder while a text is read, as far as they are certain. */
+import type { Function as FunctionNode } from 'unbash';
 import { anyArgument, type Argument } from './arguments.ts';
 
 /** What one part of a script sees. */
 export interface Scope {
+  /** By name; lists as `name[@]`, and the words of a function's call as `1`, `2`, … and `@`. */
   readonly variables: Map<string, Argument>;
+  readonly functions: Map<string, FunctionNode>;
+  /** Variables that the function that runs has of its own. */
+  locals?: Set<string> | undefined;
   /** Names of the folders that it may be in; undefined when that is not known. */
   folders: readonly string[] | undefined;
 }
@@ -11,7 +16,9 @@ export interface Scope {
 /** A copy: what a subshell, a pipeline or a background command changes is lost with it. */
 export const forked = (scope: Scope): Scope => ({
   variables: new Map(scope.variables),
+  functions: new Map(scope.functions),
   folders: scope.folders,
+  locals: scope.locals,
 });
 
 /** The folders of either of two courses. */
@@ -30,8 +37,19 @@ export function mayHaveRun(scope: Scope, course: Scope): void {
 }
 
 /** Names that a script may assign: neither the shell nor common programs give them a meaning. */
-export const isPlainName = (name: string): boolean =>
-  /^[a-z][a-z0-9_]{0,63}$/.test(name) && !/(_proxy$|^histchars$|^auto_resume$)/.test(name);
+export function isPlainName(name: string): boolean {
+  if (/^[a-z][a-z0-9_]{0,63}$/.test(name)) return !/(_proxy$|^histchars$|^auto_resume$)/.test(name);
+  return name.split('_').every((word) => ordinaryWords.has(word));
+}
+
+/** Of names in capitals only those whose every word is one that nobody gives a meaning. */
+const ordinaryWords: ReadonlySet<string> = new Set(
+  (
+    'A B C D E F G H I J K L M N O P Q R S T U V W X Y Z APP COUNT DATE DAY DAYS DIR DIRS ERRORS ' +
+    'FILE FILES ITEM LIMIT LINE LOG LOGS MATCH MATCHES MAX MIN NAME NAMES NUM PATTERN RESULT ' +
+    'RESULTS SERVICE SERVICES SIZE SRC THRESHOLD TODAY TOTAL USAGE VALUE WARN'
+  ).split(' '),
+);
 
 /** Variables that change how programs print and nothing else, and values that do no more. */
 export function isDisplayVariable(name: string, value: string): boolean {

@@ -1,17 +1,35 @@
 /** Simple commands: words, assignments, redirections, and the program or builtin that they start. */
-import type { Assignment, Command, CommandArgument, Redirection, Word, WordPart } from 'unbash';
-import { anyArgument, type Argument, shownWord, textArgument } from './arguments.ts';
-import { runBuiltin } from './builtins.ts';
+import type {
+  ArithmeticExpression,
+  Assignment,
+  Command,
+  CommandArgument,
+  Function as FunctionNode,
+  Redirection,
+  Word,
+  WordPart,
+} from 'unbash';
+import {
+  anyArgument,
+  type Argument,
+  listOf,
+  numberArgument,
+  shownWord,
+  textArgument,
+  textOf,
+} from './arguments.ts';
+import { isBuiltin, runBuiltin } from './builtins.ts';
 import type { Call, Feed, Inner, Place } from './call.ts';
 import type { ShellRedirection } from './command-record.ts';
 import { type Ledger, Unreadable } from './ledger.ts';
 import { literalWord } from './literal.ts';
-import { isPlainArithmetic, type TestReader } from './numbers.ts';
-import { runProgram } from './programs.ts';
+import { type Names, noNames, readNames } from './names.ts';
+import { isArithmeticText, isPlainArithmetic, type TestReader } from './numbers.ts';
+import { isKnownProgram, runProgram } from './programs.ts';
 import { readRedirection } from './redirections.ts';
 import { applyRole } from './roles.ts';
-import { isDisplayVariable, isPlainName, type Scope } from './scope.ts';
-import { assignedTwice, readText } from './text.ts';
+import { forked, isDisplayVariable, isPlainName, type Scope } from './scope.ts';
+import { readText } from './text.ts';
 import { Walker } from './walker.ts';
 import { examineParts, readWord, type WordReader } from './words.ts';
 
@@ -24,6 +42,8 @@ export interface Setting {
   readonly depth: number;
   readonly nestingMax: number;
   readonly expansionsMax: number;
+  /** Whether it runs in a shell that has variables of its own. */
+  readonly isSameShell?: boolean;
 }
 
 /** Reads one text and notes all that it does. @throws Unreadable */
@@ -31,16 +51,20 @@ export function walkText(text: string, ledger: Ledger, setting: Setting, feed?: 
   if (setting.depth > setting.nestingMax) throw new Unreadable('too deep');
   ledger.text(text.length);
   const script = readText(text, setting.expansionsMax);
-  const simple = new Simple(ledger, setting, assignedTwice(script, text));
+  const names = readNames(script, text);
+  // Variables of a shell that has others already may hold anything.
+  const numbers: ReadonlySet<string> = setting.isSameShell === true ? new Set() : names.numbers;
+  const simple = new Simple(ledger, setting, { ...names, numbers });
   // What the text finds on its standard input is for whichever command reads it.
   if (feed !== undefined) ledger.doubt('a shell whose commands share what they read');
-  simple.walker.script(script, { variables: new Map(), folders: setting.place.folders });
+  const { folders } = setting.place;
+  simple.walker.script(script, { variables: new Map(), functions: new Map(), folders });
 }
 
 /** Notes what a program does that gets just these words. @throws Unreadable */
 export function runWords(words: readonly string[], ledger: Ledger, setting: Setting): void {
   ledger.text(words.reduce((sum, word) => sum + word.length + 1, 0));
-  new Simple(ledger, setting, new Set()).words(words.map(textArgument));
+  new Simple(ledger, setting, noNames).words(words.map(textArgument));
 }
 
 /** The simple commands of one text. */
@@ -49,15 +73,15 @@ export class Simple {
   readonly walker: Walker;
   readonly #ledger: Ledger;
   readonly #setting: Setting;
-  readonly #changing: ReadonlySet<string>;
+  readonly #names: Names;
   #pipeline = 0;
   #continues = false;
 
-  constructor(ledger: Ledger, setting: Setting, changing: ReadonlySet<string>) {
+  constructor(ledger: Ledger, setting: Setting, names: Names) {
     this.shell = setting.shell;
     this.#ledger = ledger;
     this.#setting = setting;
-    this.#changing = changing;
+    this.#names = names;
     this.walker = new Walker(this);
   }
 
@@ -102,6 +126,17 @@ export class Simple {
     }
     this.#temporary(assignments, values, name?.kind === 'text' ? name.text : '');
     const record = { redirections, pipeline };
+    const called = name?.kind === 'text' ? scope.functions.get(name.text) : undefined;
+    if (called !== undefined) {
+      this.#record(args, record, this.#setting.through);
+      this.walker.call(called, args.slice(1), scope);
+      return undefined;
+    }
+    if (/^(local|readonly)$/.test(textOf(name) ?? '')) {
+      this.#record(args, record, this.#setting.through);
+      this.#declare(node, scope);
+      return undefined;
+    }
     if (name?.kind === 'text' && this.#builtin(name.text, args.slice(1), scope)) {
       this.#record(args, record, this.#setting.through);
       return undefined;
@@ -138,6 +173,10 @@ export class Simple {
   testReader(scope: Scope): TestReader {
     return {
       word: (word) => this.word(word, scope),
+      isNumber: (word, value) =>
+        value === numberArgument ||
+        (value.kind === 'text' && /^-?(0|[1-9]\d{0,17})$/.test(value.text)) ||
+        this.#isNumberIn(word),
       look: (argument) => {
         applyRole(this.#call('[[', [], scope), 'look', argument);
       },
@@ -150,11 +189,61 @@ export class Simple {
   /** Gives a variable a value, if a script may set it. */
   assign(name: string, value: Argument, scope: Scope): void {
     if (!isPlainName(name)) this.doubt(`the variable ${name.slice(0, 40)}`);
-    scope.variables.set(name, this.#changing.has(name) ? anyArgument : value);
+    const isNumber = this.#names.numbers.has(name);
+    const changing = this.#names.changing.has(name);
+    const held = changing ? anyArgument : value;
+    scope.variables.set(name, isNumber && held.kind === 'unknown' ? numberArgument : held);
+    scope.variables.delete(`${name}[@]`);
+  }
+
+  /** A function by its name, unless that could also be something else. */
+  define(node: FunctionNode, scope: Scope): void {
+    const name = literalWord(node.name.text, this.shell) ?? '';
+    const taken = isBuiltin(name) || isKnownProgram(name) || otherBuiltins.test(name);
+    if (taken || !/^[a-z]\w{0,63}$/.test(name) || this.#names.redefined.has(name)) {
+      this.doubt('a function');
+    }
+    scope.functions.set(name, node);
+  }
+
+  /** Whether the names in an expression, which `text` has all of, are surely numbers. */
+  isArithmetic(expression: ArithmeticExpression | undefined, text?: string): boolean {
+    const written = text === undefined || isArithmeticText(text);
+    return written && isPlainArithmetic(expression, this.#names.numbers);
   }
 
   #assignment(node: Assignment, scope: Scope): void {
-    this.assign(node.name, this.#value(node, scope), scope);
+    if (node.value.type === 'ArrayValue') {
+      this.#list(node.name, node.value.elements, node, scope);
+      return;
+    }
+    const value = this.#value(node, scope);
+    const isDisplay = value.kind === 'text' && isDisplayVariable(node.name, value.text);
+    if (node.append === true || !isDisplay) this.assign(node.name, value, scope);
+  }
+
+  /** `name=(…)`: its first word is the variable's own value. */
+  #list(name: string, words: readonly Word[], { append }: Assignment, scope: Scope): void {
+    if (this.shell === 'sh') this.doubt('an array');
+    // `[x]=y` evaluates a subscript.
+    if (words.some(({ text }) => text.startsWith('['))) this.doubt('a subscript');
+    const elements = words.map((word) => this.word(word, scope));
+    const [first] = elements;
+    this.assign(name, first?.kind === 'text' ? first : anyArgument, scope);
+    if (append === true || this.#names.changing.has(name)) return;
+    scope.variables.set(`${name}[@]`, listOf(elements));
+  }
+
+  /** `local`, `readonly`: assignments, or names alone. */
+  #declare(node: Command, scope: Scope): void {
+    this.#ledger.effect('session');
+    for (const each of node.args) {
+      if (each.type === 'Assignment') this.#assignment(each, scope);
+      else if (/^[a-z]\w*$/.test(each.text)) this.assign(each.text, anyArgument, scope);
+      else this.doubt('an option of a declaration');
+      const name = each.type === 'Assignment' ? each.name : each.text;
+      if (node.name?.value === 'local') scope.locals?.add(name).add(`${name}[@]`);
+    }
   }
 
   #value(node: Assignment, scope: Scope): Argument {
@@ -189,6 +278,12 @@ export class Simple {
     return text !== undefined && value.kind === 'text' ? textArgument(text) : anyArgument;
   }
 
+  /** Whether a word is the value of a variable that only ever holds numbers. */
+  #isNumberIn({ text }: Word): boolean {
+    const name = /^"?\$(?:\{(\w+)\}|(\w+))"?$/.exec(text);
+    return name !== null && this.#names.numbers.has(name[1] ?? name[2] ?? '');
+  }
+
   #reader(scope: Scope): WordReader {
     const ledger = this.#ledger;
     const { home } = this.#setting.place;
@@ -201,8 +296,8 @@ export class Simple {
       },
       arithmetic: (part) =>
         part.type === 'ArithmeticExpansion' &&
-        !part.text.startsWith('$[') &&
-        isPlainArithmetic(part.expression),
+        part.text.startsWith('$((') &&
+        this.isArithmetic(part.expression, part.text.slice(3, -2)),
       doubt: (reason) => {
         ledger.doubt(reason);
       },
@@ -217,6 +312,7 @@ export class Simple {
     if (name === 'PWD' && folders.length === 1 && folders[0]?.startsWith('~') === true) {
       return homeArgument(folders[0].slice(1));
     }
+    if (!/^[A-Za-z_]\w*$/.test(name)) return undefined;
     this.#ledger.effect('read');
     this.#ledger.object('variable', name, 'read');
     return undefined;
@@ -232,7 +328,7 @@ export class Simple {
       this.doubt('a backslash in backquotes');
     }
     if (part.script === undefined) throw new Unreadable('a substitution that cannot be read');
-    this.walker.script(part.script, { ...scope, variables: new Map(scope.variables) });
+    this.walker.script(part.script, forked(scope));
   }
 
   #builtin(name: string, args: readonly Argument[], scope: Scope): boolean {
@@ -265,6 +361,7 @@ export class Simple {
       args,
       place,
       feed: inner.feed,
+      shell: this.shell,
       ledger: this.#ledger,
       run: (words, next) => {
         this.#run(words, { place, ...next }, [...through, next.by], record);
@@ -277,6 +374,7 @@ export class Simple {
           place: next.place ?? place,
           through: [...through, next.by],
           depth: depth + 1,
+          isSameShell: next.isSameShell ?? false,
         };
         walkText(text, this.#ledger, setting, next.feed);
       },
@@ -310,6 +408,9 @@ export class Simple {
     this.#ledger.command({ argv: args.map((each) => shownWord(each, home)), ...record, through });
   }
 }
+
+/** Builtins that are in no table. */
+const otherBuiltins = /^(shift|times|unset|let|command_not_found_handle)$/;
 
 /** Whether a redirection may be of the standard input. */
 const isInput = ({ operator, descriptor }: ShellRedirection): boolean =>

@@ -181,10 +181,7 @@ export const interpreters: ReadonlySet<string> = new Set(
  * not settled. A program that is in no table has no fact but `unknown`.
  */
 export const bluntPrograms: ReadonlyMap<string, readonly Effect[]> = new Map([
-  ...names(
-    'eval source . trap python python2 python3 perl ruby node nodejs deno bun php lua',
-    code,
-  ),
+  ...names('eval source . python python2 python3 perl ruby node nodejs deno bun php lua', code),
   ...names(
     'tclsh expect Rscript java go cargo make cmake gcc cc ld gdb strace ltrace valgrind',
     code,

@@ -1,6 +1,5 @@
-/** Texts before and after the parser: what it must not be given, and what else is learned. */
-import { forEachChild, parse, type Script, type SyntaxNode } from 'unbash';
-import { coversText } from './coverage.ts';
+/** Texts before the parser: what it must not be given. */
+import { parse, type Script } from 'unbash';
 import { Unreadable } from './ledger.ts';
 
 /** Openers of what the parser looks at again, and of what nests. */
@@ -40,37 +39,4 @@ function hasControl(text: string): boolean {
     if ((code < 0x20 && code !== 9 && code !== 10) || code === 0x7f || code === 0xfffd) return true;
   }
   return false;
-}
-
-/**
- * Looks at the whole tree: names that a script assigns at more than one place, since what they hold
- * depends on its course.
- *
- * @throws Unreadable when a script within it has errors, or a tree leaves out some of its text.
- */
-export function assignedTwice(script: Script, text: string): ReadonlySet<string> {
-  const once = new Set<string>();
-  const twice = new Set<string>();
-  const note = (name: string): void => {
-    if (once.has(name)) twice.add(name);
-    once.add(name);
-  };
-  const todo: (readonly [node: SyntaxNode, source: string])[] = [[script, text]];
-  for (let next = todo.pop(); next !== undefined; next = todo.pop()) {
-    const [node, around] = next;
-    const source = node.type === 'Script' ? (node.source ?? around) : around;
-    if (node.type === 'Script') {
-      const broken = 'errors' in node && node.errors !== undefined;
-      if (broken || !coversText(node, source)) throw new Unreadable('not a shell command');
-    }
-    if (node.type === 'Assignment') note(node.name);
-    if (node.type === 'For') note(node.name.value);
-    if (node.type === 'Command' && node.name?.value === 'read') {
-      for (const word of node.args) if (word.type === 'Word') note(word.value);
-    }
-    forEachChild(node, (child) => {
-      todo.push([child, source]);
-    });
-  }
-  return twice;
 }

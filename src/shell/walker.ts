@@ -4,18 +4,20 @@
  */
 import type {
   AndOr,
+  ArithmeticFor,
   Case,
   Command,
   CompoundList,
   For,
+  Function as FunctionNode,
   PipelineNode,
   Redirected,
   Script,
   Statement,
 } from 'unbash';
-import { anyArgument, type Argument } from './arguments.ts';
+import { anyArgument, type Argument, isMany, listOf, numberArgument, oneOf } from './arguments.ts';
 import type { Feed } from './call.ts';
-import { isPlainArithmetic, readTest } from './numbers.ts';
+import { assignedIn, readTest } from './numbers.ts';
 import { eitherFolder, forked, mayHaveRun, type Scope } from './scope.ts';
 import type { Simple } from './simple.ts';
 
@@ -24,6 +26,7 @@ type Node = PipelineNode | AndOr;
 /** Walks one script; `simple` runs the simple commands and reads the words. */
 export class Walker {
   readonly #simple: Simple;
+  readonly #calls = new Set<FunctionNode>();
   #depth = 0;
 
   constructor(simple: Simple) {
@@ -79,8 +82,7 @@ export class Walker {
         this.#redirected(node, scope);
         return undefined;
       case 'Function':
-        this.#simple.doubt('a function');
-        this.#node(bodyOf(node.body), forked(scope), undefined);
+        this.#simple.define(node, scope);
         return undefined;
       case 'Coproc':
         this.#simple.doubt('a coprocess');
@@ -135,13 +137,15 @@ export class Walker {
         readTest(node.expression, simple.testReader(scope));
         return;
       case 'ArithmeticCommand':
-        if (simple.shell === 'sh' || !isPlainArithmetic(node.expression)) {
+        if (simple.shell === 'sh' || !simple.isArithmetic(node.expression, node.body)) {
           simple.doubt('arithmetic with more than numbers');
         }
         return;
       case 'ArithmeticFor':
+        this.#counting(node, scope);
+        return;
       case 'Select':
-        simple.doubt(`a loop of the kind ${node.type}`);
+        simple.doubt('a loop that asks');
         this.#repeated([node.body], scope);
         return;
       default:
@@ -197,9 +201,41 @@ export class Walker {
 
   #for(node: For, scope: Scope): void {
     const words = node.wordlist?.map((word) => this.#simple.word(word, scope));
-    const value = words === undefined ? anyArgument : oneOfThem(words);
+    const value = words === undefined ? anyArgument : oneOf(words);
     this.#simple.assign(node.name.value, value, scope);
     this.#repeated([node.body], scope);
+  }
+
+  #counting(node: ArithmeticFor, scope: Scope): void {
+    const parts = [node.initialize, node.test, node.update].filter((part) => part !== undefined);
+    if (this.#simple.shell === 'sh' || !parts.every((part) => this.#simple.isArithmetic(part))) {
+      this.#simple.doubt('arithmetic with more than numbers');
+    } else {
+      for (const name of assignedIn(node.initialize)) scope.variables.set(name, numberArgument);
+    }
+    this.#repeated([node.body], scope);
+  }
+
+  /** A function: its body, with the words of the call as `$1`, `$2` and so on. */
+  call(node: FunctionNode, args: readonly Argument[], scope: Scope): void {
+    const { variables, locals } = scope;
+    const before = new Map(variables);
+    if (this.#calls.has(node)) this.#simple.doubt('a function that calls itself');
+    else {
+      this.#calls.add(node);
+      const known = args.findIndex(isMany);
+      const certain = known < 0 ? args : args.slice(0, known);
+      for (const name of variables.keys()) if (/^[@\d]/.test(name)) variables.delete(name);
+      for (const [index, each] of certain.entries()) variables.set(String(index + 1), each);
+      if (args.length > 0) variables.set('@', listOf(args));
+      scope.locals = new Set();
+      this.#node(bodyOf(node.body), scope, undefined);
+      for (const name of scope.locals) variables.set(name, anyArgument);
+      scope.locals = locals;
+      this.#calls.delete(node);
+    }
+    for (const name of variables.keys()) if (/^[@\d]/.test(name)) variables.delete(name);
+    for (const [name, value] of before) if (/^[@\d]/.test(name)) variables.set(name, value);
   }
 
   #case(node: Case, scope: Scope): void {
@@ -217,19 +253,4 @@ function bodyOf(
 ): Exclude<Node, AndOr> {
   if (body.type !== 'CompoundList') return body;
   return { type: 'BraceGroup', pos: body.pos, end: body.end, body };
-}
-
-/** The value of a loop's variable: any one of the words. */
-function oneOfThem(words: readonly Argument[]): Argument {
-  const [only] = words;
-  if (words.length === 1 && only !== undefined && only.kind === 'text') return only;
-  const patterns = words.flatMap((word) => {
-    if (word.kind === 'paths') return [...word.patterns];
-    return word.kind === 'text' && !word.text.startsWith('-')
-      ? [{ text: word.text, home: false }]
-      : [undefined];
-  });
-  const known = patterns.filter((pattern) => pattern !== undefined);
-  if (known.length !== patterns.length || known.length === 0) return anyArgument;
-  return { kind: 'paths', patterns: known, single: true };
 }

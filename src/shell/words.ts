@@ -5,12 +5,21 @@
 import type {
   DoubleQuotedChild,
   ParameterExpansionPart,
+  ParameterOperation,
   SimpleExpansionPart,
   Word,
   WordPart,
 } from 'unbash';
-import { anyArgument, type Argument, isGlob, type PathPattern, textArgument } from './arguments.ts';
+import {
+  anyArgument,
+  type Argument,
+  isGlob,
+  numberArgument,
+  type PathPattern,
+  textArgument,
+} from './arguments.ts';
 import { literalWord } from './literal.ts';
+import { isPlainName } from './scope.ts';
 
 /** What the words of a command are read with. */
 export interface WordReader {
@@ -103,9 +112,10 @@ function leadOf(part: WordPart | undefined, reader: WordReader): string {
 
 /** A word of plain text and tildes, braces aside, with the glob characters that stand in it. */
 function pathPattern(parts: readonly WordPart[], reader: WordReader): Argument | undefined {
-  let text = '';
+  const start = homeBefore(parts[0], reader);
+  let text = start ?? '';
   let globs = false;
-  for (const part of parts) {
+  for (const part of start === undefined ? parts : parts.slice(1)) {
     if (part.type === 'Glob') {
       if (part.kind === 'bracket' && !/^\[[\w!^.,-]+\]$/.test(part.text)) return undefined;
       globs = true;
@@ -121,8 +131,10 @@ function pathPattern(parts: readonly WordPart[], reader: WordReader): Argument |
     if (plain === undefined) return undefined;
     text += tilde ? `~${plain}` : plain;
   }
-  const home = parts[0]?.type === 'Literal' && parts[0].text.startsWith('~/');
-  const pattern: PathPattern = { text: home ? text.slice(1) : text, home };
+  if (start !== undefined && !text.slice(start.length).startsWith('/')) return undefined;
+  const tilde = parts[0]?.type === 'Literal' && parts[0].text.startsWith('~/');
+  const home = tilde || start !== undefined;
+  const pattern: PathPattern = { text: tilde ? text.slice(1) : text, home };
   if (!globs) {
     return home ? { kind: 'paths', patterns: [pattern], single: true } : textArgument(text);
   }
@@ -130,6 +142,16 @@ function pathPattern(parts: readonly WordPart[], reader: WordReader): Argument |
   const fixed = pattern.text.slice(0, pattern.text.search(/[*?[]/));
   if (!home && (fixed === '' || fixed.startsWith('-'))) return undefined;
   return { kind: 'paths', patterns: [pattern], single: false };
+}
+
+/** What stands between the home and the rest of a word that begins with `$HOME` without quotes. */
+function homeBefore(part: WordPart | undefined, reader: WordReader): string | undefined {
+  const name = part === undefined ? undefined : variableName(part);
+  const known = name === undefined ? undefined : reader.variable(name);
+  if (known?.kind !== 'paths' || !known.single || known.patterns.length !== 1) return undefined;
+  const [pattern] = known.patterns;
+  const tame = reader.homeIsTame && /^[\w%+,./:=@-]*$/.test(pattern?.text ?? '*');
+  return pattern?.home === true && tame ? pattern.text : undefined;
 }
 
 /** `$x` or `"$x"` alone, where the variable is known. */
@@ -140,7 +162,8 @@ function loneVariable(part: WordPart | undefined, reader: WordReader): Argument 
     const name = inner === undefined ? undefined : variableName(inner);
     const known = name === undefined ? undefined : reader.variable(name);
     if (known === undefined || known.kind === 'unknown') return undefined;
-    return known.kind === 'paths' ? { ...known, single: true } : known;
+    const isList = name === '@' || name?.endsWith(']') === true;
+    return known.kind === 'paths' && !isList ? { ...known, single: true } : known;
   }
   const name = variableName(part);
   const known = name === undefined ? undefined : reader.variable(name);
@@ -157,8 +180,9 @@ function loneVariable(part: WordPart | undefined, reader: WordReader): Argument 
 function variableName(part: WordPart | DoubleQuotedChild): string | undefined {
   if (part.type === 'SimpleExpansion') return part.text.slice(1);
   if (part.type !== 'ParameterExpansion') return undefined;
-  const plain = part.prefix === undefined && part.index === undefined;
-  return plain && part.operation === undefined ? part.parameter : undefined;
+  if (part.prefix !== undefined || part.operation !== undefined) return undefined;
+  if (part.index === undefined) return part.parameter;
+  return part.index.text === '@' ? `${part.parameter}[@]` : undefined;
 }
 
 /** Quoted text with known variables in it, such as `"$HOME/logs"`. */
@@ -221,9 +245,11 @@ function examine(part: WordPart | DoubleQuotedChild, reader: WordReader, quoted:
       reader.doubt('a pattern that only some shells read');
       return false;
     case 'SimpleExpansion':
-      return simple(part, reader) && quoted;
-    case 'ParameterExpansion':
-      return parameter(part, reader) && quoted;
+    case 'ParameterExpansion': {
+      const single =
+        part.type === 'SimpleExpansion' ? simple(part, reader) : parameter(part, reader);
+      return single && (quoted || holdsNumber(part, reader));
+    }
     case 'CommandExpansion':
       reader.nested(part);
       return quoted;
@@ -236,6 +262,12 @@ function examine(part: WordPart | DoubleQuotedChild, reader: WordReader, quoted:
     default:
       return part satisfies never;
   }
+}
+
+/** Whether it is the value of a variable that surely is a number: that is not split. */
+function holdsNumber(part: WordPart | DoubleQuotedChild, reader: WordReader): boolean {
+  const name = variableName(part);
+  return name !== undefined && isPlainName(name) && reader.variable(name) === numberArgument;
 }
 
 function simple(part: SimpleExpansionPart, reader: WordReader): boolean {
@@ -259,22 +291,57 @@ function braces(text: string, parts: readonly WordPart[] | undefined, reader: Wo
 function parameter(part: ParameterExpansionPart, reader: WordReader): boolean {
   const { operation, parameter: name } = part;
   if (part.prefix === '!') reader.doubt('a variable whose name is in another variable');
-  if (part.index !== undefined) reader.doubt('a subscript');
+  // Everything else is evaluated as arithmetic.
+  if (part.index !== undefined && !/^(@|\*|0|[1-9]\d{0,4})$/.test(part.index.text)) {
+    reader.doubt('a subscript');
+  }
+  if (part.index !== undefined && reader.shell === 'sh') reader.doubt('an array');
   if (/^[A-Za-z_]\w*$/.test(name)) reader.variable(name);
   else if (!/^([0-9]+|[?$!#@*_-])$/.test(name)) reader.doubt('an expansion that is not known');
-  if (operation === undefined) return name !== '@' && name !== '*';
-  if (operation.type === 'Default') {
-    if (operation.operator.includes('=')) reader.doubt('an expansion that assigns');
-    return operand(operation.operand, reader) && name !== '@' && name !== '*';
-  }
-  if (operation.type === 'Remove') return operand(operation.operand, reader);
-  reader.doubt('an expansion that is not in the table');
-  return false;
+  if (operation !== undefined) operate(operation, reader);
+  if (/^[@*]$/.test(part.index?.text ?? '')) return part.prefix === '#';
+  return name !== '@' && name !== '*';
 }
 
-function operand(word: Word, reader: WordReader): boolean {
+/** What stands behind a name in `${…}`: all of it is looked at, not all of it is certain. */
+function operate(operation: ParameterOperation, reader: WordReader): void {
+  switch (operation.type) {
+    case 'Default':
+      if (operation.operator.includes('=')) reader.doubt('an expansion that assigns');
+      operand(operation.operand, reader);
+      return;
+    case 'Remove':
+      operand(operation.operand, reader);
+      return;
+    case 'Replace':
+      operand(operation.pattern, reader);
+      operand(operation.replacement, reader);
+      break;
+    case 'CaseModification':
+      if (operation.operand !== undefined) operand(operation.operand, reader);
+      break;
+    case 'Slice':
+      for (const word of [operation.offset, operation.length]) {
+        if (word === undefined) continue;
+        operand(word, reader);
+        if (!/^ ?-?(0|[1-9]\d{0,8})$/.test(word.text)) {
+          reader.doubt('arithmetic with more than numbers');
+        }
+      }
+      break;
+    case 'Transform':
+    case 'Names':
+    case 'Unknown':
+      reader.doubt('an expansion that is not in the table');
+      return;
+    default:
+      operation satisfies never;
+  }
+  if (reader.shell === 'sh') reader.doubt('an expansion that is not of every shell');
+}
+
+function operand(word: Word, reader: WordReader): void {
   for (const part of word.parts ?? []) examine(part, reader, true);
-  return true;
 }
 
 /** Looks at what runs in a text that the shell expands without splitting, as a here-document. */

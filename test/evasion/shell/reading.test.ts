@@ -77,6 +77,7 @@ const piece = fc.oneof(
     arbitrary: inQuotes.map((text) => `"${text.replace(/["`]/g, '\\$&').replace(/\\$/, '')}"`),
   },
   fc.constantFrom('\\a', '\\ ', '\\$', "\\'", '\\\n', "$'\\x61'", "$'\\n'", "$'a\\'b'", '{a,b}'),
+  fc.constantFrom('${v^}', '"${v/a/b}"', '${v:0:2}', '${#v}', '$((i+1))', '$HOME/logs/*'),
   fc.constantFrom('$v', '"$v"', '${v}', '"x$v"', '$HOME', '"$HOME/a"', '~', '~/a', '*', 'logs/*'),
   fc.constantFrom(
     '$(echo a)',
@@ -146,6 +147,13 @@ const shape = fc.constantFrom(
   'cat <<X\n%1\nX',
   'time %1',
   'while %1; do break; done',
+  'f() { %1; }; f',
+  'f() { %1 "$1"; }; f a; f "b c"',
+  'f() { local w=$1; %1 "$w"; }; f data',
+  'a=(a logs/*); %1 "${a[@]}"; %2',
+  'i=0; while [ $i -lt 2 ]; do i=$((i+1)); %1 $i; done',
+  'for ((i=0;i<2;i++)); do %1 "$i"; done',
+  "trap '%1' EXIT; %2",
 );
 const text = fc
   .tuple(shape, command, command)
