@@ -138,4 +138,4 @@ const isNumbers = (word: Word): boolean =>
   /^(0|-?[1-9]\d{0,8}|\{\d{1,5}\.\.\d{1,5}\})$/.test(word.text);
 
 /** Whether an operator of arithmetic assigns its left side. */
-export const isAssigning = (operator: string): boolean => /^([*/%+&^|-]|<<|>>)?=$/.test(operator);
+const isAssigning = (operator: string): boolean => /^([*/%+&^|-]|<<|>>)?=$/.test(operator);
