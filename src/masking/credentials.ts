@@ -4,7 +4,7 @@
  */
 
 const REFERENCE =
-  /^(?:\$\{?[A-Za-z_][\w.]*\}?$|\$\(|\{\{|<%|%\w+%$|<[^>]*>?$|!\w+|process\.env|os\.|env\(|getenv|secrets?\.|vars?\.|var\.|\*+$|[x•*#.-]{3,}$)/i;
+  /^(?:\$[A-Za-z_][\w.]*$|\$\{[\w.]+(?::?[?+][^}]*)?\}?$|\$\(|\{\{|<%|%\w+%$|<[^>]*>?$|!\w+|process\.env|os\.|env\(|getenv|secrets?\.|vars?\.|var\.|\*+$|[x•*#.-]{3,}$)/i;
 /** A call, an index, or a path of names: code, not a value. */
 const CODE =
   /^[A-Za-z_$][\w$]*(?:\.[A-Za-z_$][\w$]*)*\s*[([]|^[a-z_]+(?:\.[a-z_]+){1,}$|^(?:new|await|function|return)\b/i;
@@ -43,7 +43,7 @@ function isMasked(value: string): boolean {
  * @param isSure - the place says so by itself (a column, a quoted value): words of prose count.
  */
 export function isPassword(value: string, isSure: boolean): boolean {
-  if (value.length < (isSure ? 1 : 4) || value.length > 512) return false;
+  if (value.length < (isSure ? 3 : 4) || value.length > 512) return false;
   if (isPlaceholder(value) || REFERENCE.test(value) || WORDS.has(value.toLowerCase())) return false;
   if (isSure) return true;
   if (CODE.test(value) || /\s/.test(value)) return false;
@@ -62,6 +62,16 @@ export function isRandom(value: string): boolean {
   if (/^[\d.:TZ+-]+$/.test(value) || /^[A-Za-z]+(?:[-_.][A-Za-z]+)+\d{0,3}$/.test(value))
     return false;
   return bitsPerCharacter(value) >= 2.4;
+}
+
+/** The same under a name as vague as `key`: long, of letters and digits, and no identifier. */
+export function isRandomKey(value: string): boolean {
+  return /^[\w+=-]{20,}$/.test(value) && /\d/.test(value) && !isUuid(value) && isRandom(value);
+}
+
+/** Whether `value` is the words of a wallet (BIP 39). */
+export function isSeedPhrase(value: string): boolean {
+  return /^(?:[a-z]{3,8} ){11,23}[a-z]{3,8}$/.test(value);
 }
 
 /** Whether `value` is a UUID: an identifier, unless its name says otherwise. */

@@ -36,7 +36,7 @@ interface Phrase extends Hint {
 
 /** Words that say whose a value is, not what. */
 const OWNERS: ReadonlySet<string> = new Set(
-  'usr user cust customer client emp employee pri primary sec secondary acc account patient person contact member owner author guest student tenant applicant insured holder my the a of'.split(
+  'usr user cust customer client emp employee empl pri primary sec secondary acc acct account patient person contact member owner author guest student tenant applicant insured holder driver home work billing db stg src tbl my the a of'.split(
     ' ',
   ),
 );
@@ -51,10 +51,23 @@ const VERSIONS: ReadonlySet<string> = new Set(
     ' ',
   ),
 );
+/** Names that end as those of secrets do, and name none. */
+const HARMLESS =
+  'public key, primary key, foreign key, cache key, partition key, sort key, shard key, row key, hash key, range key, object key, bucket key, file key, s3 key, index key, unique key, natural key, business key, surrogate key, candidate key, composite key, routing key, message key, event key, idempotency key, dedup key, lookup key, translation key, i18n key, locale key, message group key, config key, setting key, feature key, flag key, project key, issue key, license key, licence key, product key, map key, json key, redis key, topic key, metric key, group key, join key, order key, item key, publishable key, site key, host key, host public key, verification key, public signing key, page token, next page token, next token, continuation token, cursor token, sync token, next sync token, continue token, pagination token, key id, access key name, token type, secret name, password policy, password hint'.split(
+    ', ',
+  );
 const SESSIONS: ReadonlySet<string> = new Set(
   'token session sessionid sid csrf xsrf id idempotency'.split(' '),
 );
 const WORDS_MAX = 5;
+/** Letters of the longest owner, and of the shortest word that may stand behind one unseparated. */
+const OWNER_MAX = 9;
+const OWNED_MIN = 3;
+/** Whatever stands before these, it is a secret: `rootpassword`. */
+const SECRET_ENDINGS =
+  'password passwd passphrase apikey secretkey accesskey authtoken accesstoken clientsecret'.split(
+    ' ',
+  );
 
 /** Lower case without accents, as the phrases are kept. */
 export function foldName(text: string): string {
@@ -103,6 +116,8 @@ function collect(): Map<string, Phrase[]> {
       all.set(key, list);
     }
   });
+  // A phrase without hints covers its words, so that a shorter one in it says nothing.
+  for (const phrase of HARMLESS) all.set(phrase.replaceAll(' ', ''), []);
   return all;
 }
 
@@ -161,7 +176,20 @@ function isWhole(words: readonly string[], from: number, to: number, end: number
 function lookUp(words: readonly string[], from: number, to: number): readonly Phrase[] | undefined {
   const joined = words.slice(from, to).join('');
   const plain = joined.replace(/\d+$/, '');
-  return phrases.get(joined) ?? phrases.get(plain) ?? phrases.get(plain.replace(/s$/, ''));
+  const found = phrases.get(joined) ?? phrases.get(plain) ?? phrases.get(plain.replace(/s$/, ''));
+  return found ?? (to - from === 1 ? lookUpOwned(plain) : undefined);
+}
+
+/** `custpassportno`: an owner, and what is owned, written as one word. */
+function lookUpOwned(word: string): readonly Phrase[] | undefined {
+  const ending = SECRET_ENDINGS.find((end) => word.endsWith(end));
+  if (ending !== undefined) return phrases.get(ending);
+  for (let length = 2; length <= OWNER_MAX && word.length - length >= OWNED_MIN; length += 1) {
+    const isOwner = OWNERS.has(word.slice(0, length));
+    const owned = isOwner ? phrases.get(word.slice(length)) : undefined;
+    if (owned !== undefined) return owned;
+  }
+  return undefined;
 }
 
 /** Phrases as the scan of text wants them: by the hash of their letters. */
@@ -188,7 +216,9 @@ for (const detector of detectors) {
 export const mayEndPhrase = (hash: number): boolean => endings[hash & (ENDINGS - 1)] === 1;
 
 /** The last three bytes of every key that says something, as far as they are letters of ASCII. */
-export function keyEndings(): readonly (readonly [number, number, number])[] {
+export const keyEndings: readonly (readonly [number, number, number])[] = collectEndings();
+
+function collectEndings(): [number, number, number][] {
   const words = new Set<string>(TAILS);
   for (const word of VERSIONS) words.add(word);
   for (const detector of detectors) {

@@ -21,8 +21,8 @@ export function findEmail(scan: Scan, at: number, detector: number): number {
   if (end < 0) return -1;
   const start = localStart(scan, at);
   if (start < 0) return -1;
-  // scp and git remotes: `git@host:path`.
-  if (at - start === 3 && scan.latin1(start, at) === 'git' && scan.byte(end) === 0x3a) return -1;
+  // Everybody's name at a host of repositories: `git@host:path`, `ssh://git@host/path`.
+  if (at - start === 3 && scan.latin1(start, at) === 'git') return -1;
   scan.add(start, end, detector, 0.97);
   return start;
 }

@@ -169,6 +169,14 @@ export class Finder {
         at = dottedEnd(scan, end);
         continue;
       }
+      // `+49 …` is a telephone number, whatever the words before it name.
+      if (wantsPhone && scan.byte(at - 1) === PLUS) {
+        const stop = this.#phones.find(scan, at, phone, this.tokens);
+        if (stop > at) {
+          at = done = stop;
+          continue;
+        }
+      }
       this.tokens.find(scan, at);
       // Digits that another sign follows may be the beginning of something else: `123456789:AA…`.
       if (end < scan.end && steps[scan.byte(end)] !== SIGN)
@@ -253,6 +261,7 @@ function runEnd(scan: Scan, at: number): number {
   return here;
 }
 
+const PLUS = 43;
 const SIGN = 1;
 const DIGIT = 2;
 /** What each byte is in a group of digits: a sign between them, a digit, or its end (0). */

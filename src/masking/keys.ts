@@ -1,5 +1,5 @@
 /** Keys and their values in text: `db_password: hunter2`, `"ssn":"…"`, `?token=…`, `user:pass@`. */
-import { classOf, isDigit, isSpace, isWord } from './bytes.ts';
+import { ascii, classOf, hasFolded, isDigit, isSpace, isWord } from './bytes.ts';
 import { isPassword } from './credentials.ts';
 import { detectors } from './detectors/table.ts';
 import { hashStart, hashStep } from './dictionary.ts';
@@ -8,7 +8,7 @@ import { addressEnd, nameEnd } from './people.ts';
 import { indexOf } from './plan.ts';
 import type { Scan } from './scan.ts';
 import type { TokenFinder } from './tokens.ts';
-import { valueKind } from './values.ts';
+import { dateEnd, valueKind } from './values.ts';
 
 const KEY_BYTES_MAX = 64;
 const VALUE_BYTES_MAX = 16 * 1024;
@@ -19,12 +19,19 @@ const SLASH = 47;
 const AT = 64;
 const BACKSLASH = 92;
 const OPEN_LIST = 91;
+const BRACE = 123;
+const DOLLAR = 36;
+const DASH = 45;
 
+const VALUE: Uint8Array = ascii('value');
+/** How far before `value` the name of it may begin. */
+const NAME_BYTES_MAX = 112;
 const SLOTS = 1_024;
 const decoder = new TextDecoder();
 const urlPassword = indexOf('url-password');
 const person = indexOf('person');
 const address = indexOf('address');
+const birth = indexOf('date-of-birth');
 
 /**
  * What keys say, remembered by their bytes: text repeats its keys, and a look-up by bytes makes no
@@ -82,7 +89,10 @@ export class KeyFinder {
     const keyStart = startOfKey(scan, keyEnd);
     scan.spend(at - keyStart + 4);
     if (keyStart === keyEnd) return;
-    const hint = this.#cache.hint(scan, keyStart, keyEnd);
+    // `${PASSWORD:?unset}` is no key with its value; a default is: `${PASSWORD:-x}`.
+    const isVariable = scan.byte(keyStart - 1) === BRACE && scan.byte(keyStart - 2) === DOLLAR;
+    if (isVariable && scan.byte(at + 1) !== DASH && scan.byte(at + 1) !== EQUALS) return;
+    const hint = this.#hintOf(scan, keyStart, keyEnd);
     if (hint === 0) return;
     const before = scan.byte(keyStart - 1);
     const value = readValue(scan, at + 1, before === 63 || before === 38);
@@ -91,6 +101,18 @@ export class KeyFinder {
     if (scan.byte(value.start - (value.isQuoted ? 2 : 1)) === OPEN_LIST) {
       this.#judgeList(scan, hint, value, tokens);
     }
+  }
+
+  #hintOf(scan: Scan, start: number, end: number): number {
+    const hint = this.#cache.hint(scan, start, end);
+    if (hint !== 0 || end - start !== VALUE.length) return hint;
+    if (!hasFolded(scan.bytes, start, VALUE)) return hint;
+    // `name: DB_PASSWORD, value: x`, `<add key="API_KEY" value="x"/>`: the name stands before.
+    const before = scan.latin1(Math.max(scan.start, start - NAME_BYTES_MAX), start);
+    scan.spend(before.length);
+    const named = /(?:name|key)["']?\s{0,4}[:=]\s{0,4}["']?([\w.-]{2,64})["']?[\s,;"'-]{1,24}$/i;
+    const name = named.exec(before)?.[1];
+    return name === undefined ? hint : scan.plan.hint(name);
   }
 
   /** `"names": ["Jane Doe", "John Roe"]`: the key speaks for all of them. */
@@ -127,6 +149,7 @@ function endsOf(scan: Scan, value: Extent, kinds: readonly number[]): number[] {
   if (value.isQuoted) return [value.end];
   const ends: number[] = [];
   if (kinds.includes(person)) ends.push(nameEnd(scan, value.start, 1));
+  if (kinds.includes(birth)) ends.push(dateEnd(scan, value.start));
   if (kinds.includes(address)) ends.push(addressEnd(scan, value.start));
   // Secrets have no spaces in them.
   if (!kinds.every((kind) => detectors[kind]?.groups.includes('secret') === true)) {

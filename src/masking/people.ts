@@ -15,7 +15,20 @@ export const personPhrases: readonly string[] = [
 
 /** Words after which an address stands. */
 export const placePhrases: readonly string[] = [
-  ['lives at', 'living at', 'resides at', 'residing at', 'address is', 'moved to', 'ship to'],
+  [
+    'lives at',
+    'living at',
+    'located at',
+    'ship it to',
+    'send it to',
+    'mail it to',
+    'deliver it to',
+    'resides at',
+    'residing at',
+    'address is',
+    'moved to',
+    'ship to',
+  ],
   ['shipped to', 'deliver to', 'delivered to', 'wohnhaft in', 'wohnt in', 'domiciliado en'],
   ['vive en', 'habite au', 'demeurant', 'residente a', 'woont op'],
 ].flat();

@@ -32,6 +32,7 @@ const PLUS = 43;
 const OPEN = 40;
 const CLOSE = 41;
 const SPACE = 32;
+const COLON = 58;
 
 const PREFIX_DIGITS = 7;
 
@@ -59,8 +60,11 @@ export class PhoneFinder {
     this.#read(scan, at);
     scan.spend(this.#digits + 8);
     if (this.#digits < 7) return -1;
+    // Fields between colons have no 00 in front: `arn:aws:iam::001234567890:role`.
+    const isField = scan.byte(start - 1) === COLON && scan.byte(this.#ends[0] ?? at) === COLON;
     // 00 as the prefix of international calls.
-    const isInternational = hasPlus || (this.#prefix < 100_000 && scan.byte(at + 1) === 48);
+    const isInternational =
+      hasPlus || (!isField && this.#prefix < 100_000 && scan.byte(at + 1) === 48);
     let count = isInternational
       ? this.#internationalGroups(hasPlus ? 0 : 2)
       : this.#freeGroups(scan, start);
@@ -96,6 +100,8 @@ export class PhoneFinder {
       this.#ends[groups] = here;
       groups += 1;
       here += separator(scan, here);
+      // `+44 (0)20`: the trunk prefix is not dialled from abroad.
+      if (groups === 1) here += trunkPrefix(scan, here);
     }
     this.#groups = groups;
     this.#digits = digits;
@@ -151,7 +157,19 @@ export class PhoneFinder {
 export function isPhoneValue(text: string): boolean {
   const [main = ''] = text.split(/\s*(?:x|ext\.?|extension|#)\s*\d{1,6}$/i, 1);
   const digits = main.replace(/\D/g, '').length;
-  return digits >= 6 && digits <= 15 && /^\+?[\d\s().\-/–]+$/.test(main);
+  // Moments stand in columns about telephones too: `phone_verified_at`.
+  const isDate = /^(?:19|20)\d\d-\d\d-\d\d$/.test(main);
+  return !isDate && digits >= 6 && digits <= 15 && /^\+?[\d\s().\-/–]+$/.test(main);
+}
+
+/** The length of a trunk prefix in brackets, with the bracket before `at` or at it. */
+function trunkPrefix(scan: Scan, at: number): number {
+  const zero = scan.byte(at) === OPEN ? at + 1 : at;
+  if (scan.byte(zero - 1) !== OPEN || scan.byte(zero) !== 48 || scan.byte(zero + 1) !== CLOSE) {
+    return 0;
+  }
+  const next = scan.byte(zero + 2);
+  return zero + (next === SPACE || next === 45 ? 3 : 2) - at;
 }
 
 /** The length of what may stand between two groups. */

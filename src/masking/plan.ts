@@ -41,7 +41,7 @@ export type WordEntry =
       readonly bytes: Uint8Array;
       readonly detector: number;
     }
-  | { readonly kind: 'iban' | 'private-key' | 'pgpass' | 'command' };
+  | { readonly kind: 'iban' | 'private-key' | 'pgpass' | 'command' | 'flag' };
 
 /** More characters than an identifier has; see {@link Plan.byCount}. */
 const COUNT_MAX = 64;
@@ -202,9 +202,20 @@ export class Plan {
         'curl',
         'mongosh',
         'ldapsearch',
+        'ldapmodify',
+        'docker',
+        'podman',
+        'htpasswd',
+        'openssl',
+        'sqlcmd',
+        'rabbitmqctl',
+        'vault',
+        'snmpwalk',
       ]) {
         push(word, { kind: 'command' });
       }
+      for (const word of ['pass', 'pwd ', 'secr', 'toke', 'key ', 'key>'])
+        push(word, { kind: 'flag' });
     }
   }
 
@@ -237,7 +248,7 @@ export class Plan {
     return {
       kinds,
       words,
-      keyEndings: keyEndings(),
+      keyEndings,
       digitsMin: isCardOnly && !loose ? CARD_DIGITS_MIN : DIGITS_MIN,
       longMin: LONG_MIN,
     };

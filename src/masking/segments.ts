@@ -6,7 +6,7 @@
  * is cut where nothing is found that a cut would break, with what stood before the cut as context;
  * where there is no such place, all of it is masked.
  */
-import { classOf, isWord } from './bytes.ts';
+import { ascii, classOf, hasFolded, isWord } from './bytes.ts';
 import type { Examiner } from './examine.ts';
 
 /** Bytes of the longest piece; what a stream may have to hold back. */
@@ -15,6 +15,11 @@ export const PIECE_BYTES_MAX: number = 64 * 1024;
 const AHEAD_BYTES = 4 * 1024;
 /** How much of a long line is looked at before a cut, for the words before a value. */
 const CONTEXT_BYTES = 256;
+
+/** Longer lines name nothing for the next. */
+const NAMING_BYTES_MAX = 160;
+const NAME: Uint8Array = ascii('name');
+const REGARDS: Uint8Array = ascii('regards');
 
 const NEWLINE = 10;
 const DASH = 45;
@@ -74,7 +79,8 @@ export function nextPiece(
   const isHit = examiner.examine(bytes, context, stop, 'text', 0);
   const isFull = stop - start === PIECE_BYTES_MAX && bytes[stop - 1] !== NEWLINE;
   if (!isFull || (stop === end && isLast)) {
-    moveTo(position, stop, stop);
+    const { line } = position;
+    moveTo(position, stop, namesNext(bytes, line, stop) ? Math.max(start, line) : stop);
     return { start, end: stop, isOpaque: examiner.isExhausted, isHit };
   }
   const cut = examiner.isExhausted ? -1 : safeCut(examiner, bytes, start, stop);
@@ -89,6 +95,18 @@ function moveTo(position: Position, start: number, context: number): void {
   position.line = start;
   position.seen = start;
   position.inKey = false;
+}
+
+/**
+ * Whether a line names what stands in the next: `- name: DB_PASSWORD`, with `value: …` below it, or
+ * `Kind regards,`. Long lines do not.
+ */
+function namesNext(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start > NAMING_BYTES_MAX || bytes[end - 1] !== NEWLINE) return false;
+  for (let at = start; at + 4 < end; at += 1) {
+    if (hasFolded(bytes, at, NAME) || hasFolded(bytes, at, REGARDS)) return true;
+  }
+  return false;
 }
 
 /** The last place, with text ahead of it, that is between words and in no finding. */

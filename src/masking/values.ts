@@ -2,7 +2,14 @@
  * Values whose name is known: a column, a key, a word before them. The name says what kind to
  * expect, so less has to show: a shape is enough, or for names and passwords almost anything.
  */
-import { isPassword, isPlaceholder, isRandom, isUuid } from './credentials.ts';
+import {
+  isPassword,
+  isPlaceholder,
+  isRandom,
+  isRandomKey,
+  isSeedPhrase,
+  isUuid,
+} from './credentials.ts';
 import type { Recogniser } from './detectors/detector.ts';
 import { detectors } from './detectors/table.ts';
 import type { NameHints } from './dictionary.ts';
@@ -15,6 +22,7 @@ import type { TokenFinder } from './tokens.ts';
 /** Longer values are no identifiers; of secrets this much is enough to judge. */
 const VALUE_BYTES_MAX = 512;
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
 /** Where a value stands. */
 export interface ValuePlace {
@@ -58,6 +66,7 @@ export function valueKind(
     }
     if (detector.recogniser === undefined) continue;
     text ??= decoder.decode(scan.bytes.subarray(start, judged));
+    if (detector.recogniser === 'token' && weak && !isRandomKey(text)) continue;
     if (recognises(detector.recogniser, text, place.isSure && !weak, hints)) return number;
   }
   return -1;
@@ -95,7 +104,7 @@ function recognises(
     case 'credential':
       return isPassword(text, isSure);
     case 'token':
-      return isRandom(text) && !(hints.isSession && isUuid(text));
+      return isSeedPhrase(text) || (isRandom(text) && !(hints.isSession && isUuid(text)));
     case 'anything':
       return text.length <= 200;
     // These have anchors of their own.
@@ -110,14 +119,32 @@ function recognises(
 
 const DATES: readonly RegExp[] = [
   /^\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?)?$/,
-  /^\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}$/,
+  /^\d{1,2}[-/.] ?\d{1,2}[-/.] ?\d{2,4}(?: \d\d:\d\d(?::\d\d)?)?$/,
   /^(?:19|20)\d{6}$/,
+  /^(?:[0-2]\d|3[01])(?:[0-2]\d|3[01])(?:19|20)\d\d$/,
   /^\d{4}年\d{1,2}月\d{1,2}日$/,
   // Names of months begin with three letters in every language that writes them so.
   /^\p{L}{3,10}\.? \d{1,2}(?:st|nd|rd|th)?,? \d{2,4}$/u,
-  /^\d{1,2}(?:st|nd|rd|th)?\.?[ -](?:de )?\p{L}{3,10}\.?,?[ -](?:de )?\d{2,4}$/u,
+  /^\d{1,2}(?:st|nd|rd|th|º|\.)?[ -/](?:de )?\p{L}{3,10}\.?,?[ -/](?:de )?\d{2,4}$/u,
 ];
 
 function isDateValue(text: string): boolean {
   return DATES.some((shape) => shape.test(text));
+}
+
+/** Dates as they begin in running text. */
+const DATE_STARTS: readonly RegExp[] = DATES.map(
+  ({ source }) => new RegExp(`${source.slice(0, -1)}(?![\\p{L}\\d])`, 'u'),
+);
+const DATE_BYTES_MAX = 40;
+
+/** The end of the date that starts at `at`; `at` when there is none. */
+export function dateEnd(scan: Scan, at: number): number {
+  const text = decoder.decode(scan.bytes.subarray(at, Math.min(scan.end, at + DATE_BYTES_MAX)));
+  scan.spend(DATE_BYTES_MAX);
+  for (const shape of DATE_STARTS) {
+    const date = shape.exec(text)?.[0];
+    if (date !== undefined) return at + encoder.encode(date).length;
+  }
+  return at;
 }

@@ -1,5 +1,5 @@
 /** What starts with a known beginning: prefixed secrets, IBANs, PEM blocks, phrases, commands. */
-import { classOf, hasFolded, isDigit, isHigh, isLetter, isSpace, isWord } from './bytes.ts';
+import { ascii, classOf, hasFolded, isDigit, isHigh, isLetter, isSpace, isWord } from './bytes.ts';
 import { iban97 } from './checksums.ts';
 import { isPassword } from './credentials.ts';
 import { ibanLength } from './detectors/financial.ts';
@@ -9,16 +9,26 @@ import { indexOf, type WordEntry, wordKey } from './plan.ts';
 import type { Scan } from './scan.ts';
 import { matchShape } from './shape.ts';
 import type { TokenFinder } from './tokens.ts';
-import { valueKind } from './values.ts';
+import { dateEnd, valueKind } from './values.ts';
 
 const iban = indexOf('iban');
 const person = indexOf('person');
 const address = indexOf('address');
 const password = indexOf('password');
+const birth = indexOf('date-of-birth');
 const privateKey = indexOf('private-key');
-const webhook = indexOf('slack-webhook');
+/** Addresses that are secrets as a whole. */
+const webhooks: ReadonlySet<number> = new Set(
+  detectors.flatMap(({ name }, index) => (name.endsWith('-webhook') ? [index] : [])),
+);
 
 const IBAN_MAX = 34;
+const SPACE = 32;
+const DASH = 45;
+const UNDERSCORE = 95;
+/** Bytes of the longest name of an option. */
+const FLAG_BYTES_MAX = 48;
+const EXAMPLE: Uint8Array = ascii('example');
 const LESS = 60;
 const GREATER = 62;
 /** A private key of 16,384 bits with its headers. */
@@ -67,6 +77,9 @@ export class WordFinder {
       case 'command':
         findCommandPassword(scan, at);
         return;
+      case 'flag':
+        findFlag(scan, at, tokens);
+        return;
     }
   }
 
@@ -113,11 +126,18 @@ function beginning(scan: Scan, start: number, detector: number): number {
   let from = start;
   if (scan.byte(start) === 46) {
     while (from > scan.start && start - from < 32 && !scan.isStart(from)) from -= 1;
-  } else if (detector === webhook && scan.byte(start - 1) === 47 && scan.byte(start - 3) === 58) {
-    from = start - 3;
-    while (from > scan.start && start - from < 12 && !scan.isStart(from)) from -= 1;
+  } else if (webhooks.has(detector)) {
+    while (start - from < 64 && isHostByte(scan, from - 1)) from -= 1;
+    if (scan.byte(from - 1) !== 47 || scan.byte(from - 3) !== 58) return from;
+    from -= 3;
+    while (from > scan.start && start - from < 80 && !scan.isStart(from)) from -= 1;
   }
   return from;
+}
+
+function isHostByte(scan: Scan, at: number): boolean {
+  const byte = scan.byte(at);
+  return byte === 46 || byte === 45 || (classOf(scan.bytes, at) & (isLetter | isDigit)) !== 0;
 }
 
 /** A dot or hyphen at the end is of the sentence. */
@@ -126,8 +146,9 @@ function trimmed(scan: Scan, end: number): number {
   return last === 46 || last === 44 ? end - 1 : end;
 }
 
-/** Words in small letters, or one letter many times: an example, no secret. */
+/** Words in small letters, one letter many times, or `…EXAMPLE`: no secret. */
 function isWordy(scan: Scan, start: number, end: number): boolean {
+  if (hasFolded(scan.bytes, end - EXAMPLE.length, EXAMPLE)) return true;
   let varied = false;
   let same = 0;
   for (let at = Math.max(start, end - 16); at < end; at += 1) {
@@ -141,7 +162,7 @@ function isWordy(scan: Scan, start: number, end: number): boolean {
 
 /** What may stand between a phrase and its value. */
 const FILLERS =
-  /^(?:\s|[:=#.,"'(]|\b(?:number|num|no|nr|nummer|numero|id|is|was|of|card|code|der|es)\b\.?){0,8}/i;
+  /^(?:\s|[:=#.,"'(]|\b(?:number|num|no|nr|nummer|numero|id|is|was|of|on|am|le|el|il|em|card|code|der|es)\b\.?){0,8}/i;
 
 function findAfterPhrase(
   scan: Scan,
@@ -151,7 +172,8 @@ function findAfterPhrase(
 ): void {
   const end = at + entry.bytes.length;
   if (!hasFolded(scan.bytes, at, entry.bytes) || end >= scan.end || !scan.isEnd(end)) return;
-  if (scan.byte(at - 1) === 95 || scan.byte(end) === 95) return;
+  const isElement = scan.byte(end) === GREATER;
+  if ((scan.byte(at - 1) === 95 && !isElement) || scan.byte(end) === 95) return;
   scan.spend(64);
   if (entry.detector === person) findPersonAfter(scan, end, entry.words);
   else if (entry.detector === address) {
@@ -159,6 +181,7 @@ function findAfterPhrase(
     const stop = addressEnd(scan, start);
     if (/\d/.test(scan.latin1(start, stop))) scan.add(start, stop, address, 0.65);
   } else if (entry.detector === password) findPasswordAfter(scan, end);
+  else if (entry.detector === birth) findDateAfter(scan, end);
   else findValueAfter(scan, end, entry.detector, tokens);
 }
 
@@ -169,11 +192,15 @@ function skipSpaces(scan: Scan, at: number): number {
 }
 
 function findPersonAfter(scan: Scan, at: number, words: string): void {
-  const start = skipSpaces(scan, scan.byte(at) === 46 ? at + 1 : at);
+  let start = skipSpaces(scan, scan.byte(at) === 46 ? at + 1 : at);
+  // A signature stands in a line of its own.
+  if (words.endsWith('regards')) while (isLineEnd(scan.byte(start))) start += 1;
   if (start === at) return;
   const end = nameEnd(scan, start, HONORIFICS.has(words) || words.includes(' ') ? 1 : 2);
   if (end > start) scan.add(start, end, person, 0.75);
 }
+
+const isLineEnd = (byte: number): boolean => byte === 10 || byte === 13;
 
 /** `requirepass x`, `IDENTIFIED BY 'x'`, `password x` of .netrc; `password: x` is a key. */
 function findPasswordAfter(scan: Scan, at: number): void {
@@ -181,10 +208,17 @@ function findPasswordAfter(scan: Scan, at: number): void {
     findElement(scan, at + 1);
     return;
   }
-  let start = at;
-  while (start < scan.end && start - at < 4 && (scan.byte(start) === 32 || scan.byte(start) === 9))
-    start += 1;
+  const text = scan.latin1(at, Math.min(scan.end, at + 96));
+  const start = at + (BEFORE_PASSWORD.exec(text)?.[0].length ?? 0);
   if (start === at) return;
+  findPassword(scan, start);
+}
+
+/** What stands between the word and a password: spaces, `is`, `for 'app'@'%' =`. */
+const BEFORE_PASSWORD = /^[ \t]{1,4}(?:(?:is|was|to|now)[: ]{1,2}|for [^\s=]{1,64} ?= ?)?/i;
+
+function findPassword(scan: Scan, at: number): void {
+  let start = at;
   const quote = scan.byte(start);
   const isQuoted = quote === 39 || quote === 34;
   if (isQuoted) start += 1;
@@ -199,6 +233,8 @@ function findPasswordAfter(scan: Scan, at: number): void {
       break;
     end += 1;
   }
+  // A comma or a stop at the end is of the sentence.
+  if (!isQuoted) while (scan.byte(end - 1) === 44 || scan.byte(end - 1) === 46) end -= 1;
   const text = decoder.decode(scan.bytes.subarray(start, end));
   // In prose the next word follows: only what mixes kinds of characters is taken for a password.
   const isMixed = /\d/.test(text) && /[A-Za-z]/.test(text) && text.length >= 6;
@@ -224,6 +260,13 @@ function findPgpass(scan: Scan, at: number): void {
   if (match === null || value === undefined || !isPassword(value, true)) return;
   const end = at + match[0].length;
   scan.add(end - value.length, end, password, 0.9);
+}
+
+function findDateAfter(scan: Scan, at: number): void {
+  const text = scan.latin1(at, Math.min(scan.end, at + 24));
+  const start = at + (FILLERS.exec(text)?.[0].length ?? 0);
+  const end = dateEnd(scan, start);
+  if (start > at && end > start) scan.add(start, end, birth, 0.8);
 }
 
 function findValueAfter(scan: Scan, at: number, detector: number, tokens: TokenFinder): void {
@@ -281,8 +324,42 @@ function isPemByte(scan: Scan, at: number, byte: number): boolean {
   return [43, 47, 61, 92, 58, 44, 45, 46, 40, 41, 62].includes(byte);
 }
 
+/** `--db-password x`, `ENV DB_PASSWORD x`, `<api_key>x<`; the name's last word is at `at`. */
+function findFlag(scan: Scan, at: number, tokens: TokenFinder): void {
+  const sign = scan.byte(at - 1);
+  if (sign !== DASH && sign !== UNDERSCORE && sign !== SPACE && sign !== LESS) return;
+  let start = at;
+  while (at - start < FLAG_BYTES_MAX && isNameByte(scan, start - 1)) start -= 1;
+  const isOption = scan.byte(start) === DASH && scan.byte(start + 1) === DASH;
+  const isElement = scan.byte(start - 1) === LESS;
+  if (!isOption && !isElement && scan.latin1(start - 4, start) !== 'ENV ') return;
+  let end = at;
+  while (end - at < FLAG_BYTES_MAX && isNameByte(scan, end)) end += 1;
+  if (scan.byte(end) !== (isElement ? GREATER : SPACE)) return;
+  const hint = scan.plan.hint(scan.latin1(start, end));
+  let value = end + 1;
+  if (scan.byte(value) === 34 || scan.byte(value) === 39) value += 1;
+  let stop = value;
+  while (stop < scan.end && stop - value < 256) {
+    const byte = scan.byte(stop);
+    if ((classOf(scan.bytes, stop) & isSpace) !== 0) break;
+    if (byte === 34 || byte === 39 || byte === LESS) break;
+    stop += 1;
+  }
+  scan.spend(stop - start);
+  if (hint === 0) return;
+  const place = { start: value, end: stop, isSure: false, isColumn: false };
+  const kind = valueKind(scan, scan.plan.hints(hint), place, tokens);
+  if (kind >= 0) scan.add(value, stop, kind, 0.85);
+}
+
+function isNameByte(scan: Scan, at: number): boolean {
+  const byte = scan.byte(at);
+  return byte === DASH || byte === UNDERSCORE || (classOf(scan.bytes, at) & isWord) !== 0;
+}
+
 const COMMAND_PASSWORD =
-  /^(?:sshpass\s+-p\s*|(?:mysql|mariadb)\w*\s(?:[^\n|;]{0,120}?\s)?(?:-p|--password=)|redis-cli\s(?:[^\n|;]{0,120}?\s)?(?:-a\s+|--pass\s+)|curl\s(?:[^\n|;]{0,160}?\s)?(?:-u\s*|--user\s+)["']?[^\s:"']{1,64}:|mongosh?\s(?:[^\n|;]{0,120}?\s)?(?:-p\s+|--password\s+)|ldapsearch\s(?:[^\n|;]{0,120}?\s)?-w\s+)["']?([^\s"']{1,128})/;
+  /^(?:sshpass\s+-p\s*|(?:mysql|mariadb)\w*\s(?:[^\n|;]{0,120}?\s)?(?:-p|--password=)|redis-cli\s(?:[^\n|;]{0,120}?\s)?(?:-a\s+|--pass\s+)|curl\s(?:[^\n|;]{0,160}?\s)?(?:-u\s*|--user\s+)["']?[^\s:"']{1,64}:|mongosh?\s(?:[^\n|;]{0,120}?\s)?(?:-p\s+|--password\s+)|(?:ldapsearch|ldapmodify)\s(?:[^\n|;]{0,120}?\s)?-w\s+|(?:docker|podman)\s(?:[^\n|;]{0,40}?\s)?login\s(?:[^\n|;]{0,120}?\s)?-p\s+|htpasswd\s+-\w{0,3}b\w{0,3}\s+\S{1,80}\s+\S{1,64}\s+|openssl\s(?:[^\n|;]{0,160}?\s)?(?:-k\s+|-pass(?:in|out)?\s+pass:)|sqlcmd\s(?:[^\n|;]{0,120}?\s)?-P\s*|rabbitmqctl\s+(?:add_user|change_password)\s+\S{1,64}\s+|vault\s+login\s+|snmpwalk\s(?:[^\n|;]{0,80}?\s)?-c\s+)["']?([^\s"']{1,128})/;
 
 /** Passwords on command lines. */
 function findCommandPassword(scan: Scan, at: number): void {

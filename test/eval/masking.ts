@@ -1,6 +1,7 @@
 /**
- * Scores detection against labelled data: `node test/eval/masking.ts`. The data is not in the
+ * Scores detection against labelled data: `npm run eval -- masking`. The data is not in the
  * repository; `SALLYPORT_PII_EVAL` names its folder, by default `../shared/pii-eval` beside it.
+ * With `--generated [--seed N]` it scores what `generated/` makes instead; `--misses` says which.
  *
  * Cells count as masked or not; text by spans (found when every letter and digit is covered, false
  * when a finding touches no label); secrets by coverage of nine tenths; streams by equality with
@@ -11,11 +12,17 @@ import { gunzipSync } from 'node:zlib';
 import type { ContentScanner, Finding, MaskRule } from '../../src/core/masking.ts';
 import { Detection } from '../../src/masking/detect.ts';
 import { createMaskSet } from '../../src/masking/mask-set.ts';
+import { generate } from './generated/data.ts';
 
 const folder: string =
   process.env['SALLYPORT_PII_EVAL'] ??
   new URL('../../../shared/pii-eval', import.meta.url).pathname;
 const isVerbose: boolean = process.argv.includes('--misses');
+const isGenerated: boolean = process.argv.includes('--generated');
+const seedAt: number = process.argv.indexOf('--seed');
+const seed: number = seedAt < 0 ? 1 : Number(process.argv[seedAt + 1]);
+/** Values of every kind, texts of every template. */
+const ROUNDS = 20;
 
 interface Cell {
   readonly id: string;
@@ -35,7 +42,6 @@ interface Text {
   readonly kind: string;
   readonly text: string;
   readonly spans: readonly Span[];
-  readonly tags: readonly string[];
 }
 interface Secret {
   readonly id: string;
@@ -43,7 +49,43 @@ interface Secret {
   readonly text: string;
   readonly start: number;
   readonly end: number;
-  readonly tags: readonly string[];
+}
+
+interface Data {
+  readonly cells: readonly Cell[];
+  readonly texts: readonly Text[];
+  readonly secrets: readonly Secret[];
+  readonly streams: readonly Streamed[];
+}
+
+function loaded(): Data {
+  if (!existsSync(folder)) {
+    console.error(`THE LABELLED DATA IS NOT THERE: ${folder}. Nothing was scored.`);
+    console.error('Set SALLYPORT_PII_EVAL to the folder with cells.jsonl.gz and its like.');
+    process.exit(2);
+  }
+  return {
+    cells: load<Cell>('cells'),
+    texts: load<Text>('text'),
+    secrets: load<Secret>('secrets'),
+    streams: load<Streamed>('stream'),
+  };
+}
+
+function generated(): Data {
+  const made = generate(seed, ROUNDS);
+  const numbered = <Row extends object>(rows: readonly Row[]): (Row & { id: string })[] =>
+    rows.map((row, index) => ({ ...row, id: `g${index}` }));
+  return {
+    cells: numbered(made.cells).map((cell) => ({
+      ...cell,
+      sqltype: 'text',
+      tags: cell.isClear ? ['neutral-col'] : [cell.kind],
+    })),
+    texts: numbered(made.texts),
+    secrets: numbered(made.secrets),
+    streams: [],
+  };
 }
 
 function load<T>(name: string): T[] {
@@ -109,10 +151,9 @@ const say = (kind: string, id: string, text: string): void => {
 };
 
 function scoreCells(detection: Detection): void {
-  const cells = load<Cell>('cells');
   for (const withNames of [true, false]) {
     const score = new Score();
-    for (const { id, value, column, entity, sqltype, tags } of cells) {
+    for (const { id, value, column, entity, sqltype, tags } of data.cells) {
       // Without names, only what can be told without a name can be asked for: the cells whose
       // columns are called `value`, `data`, `?column?`.
       if (!withNames && entity !== null && !tags.some((tag) => NEUTRAL.has(tag))) continue;
@@ -171,7 +212,7 @@ function inEscape(text: string, at: number): boolean {
 
 function scoreText(detection: Detection): void {
   const score = new Score();
-  for (const { id, text, spans } of load<Text>('text')) {
+  for (const { id, text, spans } of data.texts) {
     const found = detection.text(text);
     for (const span of spans) {
       if (covers(text, span, found)) score.hit(span.entity);
@@ -229,12 +270,12 @@ function cut(bytes: Uint8Array, size: number): Uint8Array[] {
 
 function scoreStreams(): void {
   const documents = [
-    ...load<Streamed>('stream').map(({ id, chunks_b64, byte_spans }) => {
+    ...data.streams.map(({ id, chunks_b64, byte_spans }) => {
       const chunks = chunks_b64.map((chunk) => Buffer.from(chunk, 'base64'));
       return { id, chunks, spans: byte_spans };
     }),
-    ...load<Text>('text').map(({ id, text }) => ({ id, chunks: [Buffer.from(text)], spans: [] })),
-    ...load<Secret>('secrets').map(({ id, text }) => ({
+    ...data.texts.map(({ id, text }) => ({ id, chunks: [Buffer.from(text)], spans: [] })),
+    ...data.secrets.map(({ id, text }) => ({
       id,
       chunks: [Buffer.from(text)],
       spans: [],
@@ -272,7 +313,7 @@ function scoreStreams(): void {
 function scoreSecrets(detection: Detection): void {
   const score = new Score();
   let [nears, nearsHit] = [0, 0];
-  for (const { id, type, text, start, end } of load<Secret>('secrets')) {
+  for (const { id, type, text, start, end } of data.secrets) {
     const found = detection.text(text).filter(({ entity }) => entity === 'SECRET');
     if (type === null) {
       nears += 1;
@@ -297,17 +338,14 @@ function scoreSecrets(detection: Detection): void {
   bars.push({ name: 'near misses hit', value: nearsHit / nears, bar: 0.005, atMost: true });
 }
 
-if (!existsSync(folder)) {
-  console.error(`THE LABELLED DATA IS NOT THERE: ${folder}. Nothing was scored.`);
-  console.error('Set SALLYPORT_PII_EVAL to the folder with cells.jsonl.gz and its like.');
-  process.exit(2);
-}
+const data: Data = isGenerated ? generated() : loaded();
 const detection = new Detection();
 const content = scannerOf();
 scoreCells(detection);
 scoreText(detection);
 scoreSecrets(detection);
-scoreStreams();
+// Every cut of every text is work for minutes; generated text is no harder to cut.
+if (!isGenerated) scoreStreams();
 console.log('');
 let missed = 0;
 for (const { name, value, bar, atMost } of bars) {

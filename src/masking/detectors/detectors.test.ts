@@ -110,6 +110,17 @@ const others: readonly [string, string, string, string][] = [
   ['cl-rut', 'CL', 'rut', '125319092'],
   ['ar-cuit', 'AR', 'cuit', '20055361682'],
   ['ca-sin', 'CA', 'sin', '123456782'],
+  ['jmbg', 'RS', 'jmbg', '0101006500006'],
+  ['is-kennitala', 'IS', 'kennitala', '1201743399'],
+  ['ua-rnokpp', 'UA', 'rntrc', '1759013776'],
+  ['ec-cedula', 'EC', 'ci', '1714307103'],
+  ['uy-cedula', 'UY', 'cedula', '34704008'],
+  ['do-cedula', 'DO', 'cedula', '00113918205'],
+  ['co-nit', 'CO', 'nit', '2131234321'],
+  ['ru-inn', 'RU', 'inn', '123456789047'],
+  ['pl-nip', 'PL', 'nip', '8567346215'],
+  ['es-nss', 'ES', 'nss', '281234567840'],
+  ['gr-afm', 'GR', 'vat', '094259216'],
 ];
 
 interface Validator {

@@ -31,7 +31,7 @@ export const deviceDetectors: readonly Detector[] = [
     example: '8.8.4.4',
     recogniser: 'ip',
     names:
-      'ip, ip address, ip addr, client ip, remote addr, remote address, last login ip, x real ip, x forwarded for, ipv4, ipv6, ip adresse, direccion ip, adresse ip',
+      'ip, ip address, ip addr, client ip, remote addr, remote address, last login ip, x real ip, x forwarded for, ipv4, ipv6, ip adresse, direccion ip, adresse ip, ip addr v4, ipaddr, ip4, ip6, source ip, src ip, dst ip, dest ip, destination ip, remote ip, peer ip, host ip, user ip, login ip, signup ip, registration ip, created ip, ip origen, adresse ip client',
     confidence: 0.85,
   },
   {
@@ -41,7 +41,9 @@ export const deviceDetectors: readonly Detector[] = [
     about: 'Hardware address of six pairs.',
     example: '3c:9c:80:6d:e1:65',
     recogniser: 'mac',
-    names: 'mac, mac address, mac addr, device mac, hardware address, hwaddr, bssid',
+    near: ['&{4}\\.&{4}\\.&{4}', '&{6}[:-]&{6}', '&{12}'],
+    names:
+      'mac, mac address, mac addr, device mac, hardware address, hwaddr, bssid, hw addr, hw address, macaddr, wifi mac, wlan mac, eth mac, ethernet address, physical address, bluetooth address, bt addr, ether',
     confidence: 0.9,
   },
   {
@@ -52,7 +54,8 @@ export const deviceDetectors: readonly Detector[] = [
     example: '490154203237518',
     near: ['#{15}', '#{2}[ -]#{6}[ -]#{6}[ -]#', '#{6} #{2} #{6} #', '#{16}'],
     check: imei,
-    names: 'imei, device imei, imei number, handset id, imeisv, serial imei',
+    names:
+      'imei, device imei, imei number, handset id, imeisv, serial imei, imei no, imei1, imei2, phone imei, device imei number, meid',
     confidence: 0.9,
   },
   {
@@ -62,7 +65,7 @@ export const deviceDetectors: readonly Detector[] = [
     about: 'Mobile subscriber identity, where a name says so.',
     example: '310150123456789',
     near: ['#{14,15}'],
-    names: 'imsi, imsi number, subscriber identity',
+    names: 'imsi, imsi number, subscriber identity, imsi no, sim imsi',
     confidence: 0.8,
   },
   {
@@ -71,8 +74,9 @@ export const deviceDetectors: readonly Detector[] = [
     groups: ['pii', 'device'],
     about: 'SIM card number: starts with 89, and a name.',
     example: '8944110068257270154',
-    near: ['8##{16,18}', '8##{2} ?#{4} ?#{4} ?#{4} ?#{3,4}'],
-    names: 'iccid, sim serial, sim number, sim card, sim no, sim id',
+    near: ['89#{16,18}', '89#{2}[ -]?#{4}[ -]?#{4}[ -]?#{4}[ -]?#{2,4}', '89#{16,17}[Ff]'],
+    names:
+      'iccid, sim serial, sim number, sim card, sim no, sim id, iccid number, sim card number, sim iccid, simcard$, sim nr, esim iccid',
     confidence: 0.85,
   },
   {
@@ -85,7 +89,7 @@ export const deviceDetectors: readonly Detector[] = [
     near: ['[A-HJ-NPR-Za-hj-npr-z0-9]{17}'],
     check: vin,
     names:
-      'vin, vin number, vehicle vin, vehicle identification number, chassis no, chassis number, fahrgestellnummer, fin nummer, bastidor',
+      'vin, vin number, vehicle vin, vehicle identification number, chassis no, chassis number, fahrgestellnummer, fin nummer, bastidor, vin no, vin code, vehicle id number, vehicle identification no, frame number, chassis, chassi$, numero de serie vehiculo, numero chasis, numero telaio, telaio, chassisnummer, 車台番号',
     confidence: 0.9,
   },
   {
@@ -94,9 +98,9 @@ export const deviceDetectors: readonly Detector[] = [
     groups: ['pii', 'device'],
     about: 'Number plate of a vehicle, where a name says so.',
     example: 'B-AB 1234',
-    near: ['*{4,8}', '*{1,4}[ -]*{1,4}', '*{1,3}[ -]*{1,4}[ -]*{1,4}'],
+    near: ['*{4,8}', '*{1,4}[ .-]*{1,4}', '*{1,3}[ .-]*{1,4}[ .-]*{1,4}'],
     names:
-      'plate no, plate number, license plate, licence plate, number plate, vehicle reg, vehicle registration, registration plate, kennzeichen, nummernschild, matricula, immatriculation, plaque, targa, placa, nummerplaat, kenteken, 車両番号, 车牌',
+      'plate no, plate number, license plate, licence plate, number plate, vehicle reg, vehicle registration, registration plate, kennzeichen, nummernschild, matricula, immatriculation, plaque, targa, placa, nummerplaat, kenteken, 車両番号, 车牌, plate$, plate nr, plate num, vehicle plate, car plate, car registration, car reg, reg plate, vrm$, vrn$, vehicle reg no, vehicle registration no, vehicle registration number, tag number plate, kfz kennzeichen, amtliches kennzeichen, plaque immatriculation, immat$, matricula vehiculo, placas, patente vehiculo, numero targa, registreringsnummer, rekisterinumero, numer rejestracyjny, spz$, rendszam, plaka$, plaka no, biển số, bien so xe, ナンバープレート, госномер',
     confidence: 0.6,
   },
   {

@@ -84,7 +84,7 @@ export const financialDetectors: readonly Detector[] = [
     about: 'Payment card: 13 to 19 digits, issuer range and Luhn.',
     example: '4111 1111 1111 1111',
     free: [
-      '#{13,19}',
+      '#{14,19}',
       '#{4} #{4} #{4} #{1,7}',
       '#{4}-#{4}-#{4}-#{1,7}',
       '#{4}\\.#{4}\\.#{4}\\.#{4}',
@@ -95,7 +95,7 @@ export const financialDetectors: readonly Detector[] = [
     near: ['#{4}[ .-]?#{4}[ .-]?#{4}[ .-]?#{1,7}', '#{4}[ .-]?#{6}[ .-]?#{4,5}'],
     check: card,
     names:
-      'card number, card no, cc num, cc number, cc no, credit card, credit card number, debit card, payment card, pan?, card pan, kreditkarte, kartennummer, tarjeta, numero tarjeta, carte bancaire, numero carte, cartao, carta di credito, カード番号, 卡号',
+      'card number, card no, cc num, cc number, cc no, credit card, credit card number, debit card, payment card, pan?, card pan, kreditkarte, kartennummer, tarjeta, numero tarjeta, carte bancaire, numero carte, cartao, carta di credito, カード番号, 卡号, card num, cardnum, cardno, cc$, ccn$, ccnum, ccnumber, credit card no, credit card num, credit cardnumber, creditcard, payment card no, primary account number, card acct number, card account number, visa no, visa number, mastercard number, amex number, kartennr, kredit karte, numero de tarjeta, tarjeta credito, tarjeta de credito, numero de carte, carte de credit, cb numero, numero cartao, cartao de credito, numero carta, creditcardnummer, numer karty, kortnummer, korttinumero, номер карты, 信用卡, 信用卡号, 카드번호',
     confidence: 0.97,
   },
   {
@@ -106,7 +106,7 @@ export const financialDetectors: readonly Detector[] = [
     example: '123',
     near: ['#{3,4}'],
     names:
-      'cvv, cvv2, cvc, cvc2, cid code, card security code, card verification, security code$, prufziffer$',
+      'cvv, cvv2, cvc, cvc2, cid code, card security code, card verification, security code$, prufziffer$, cvv code, cvc code, card cvv, card cvc, cvn$, cav$, csc$, security cd$, kartenprufnummer, codigo seguridad$, cryptogramme$',
     follow: true,
     confidence: 0.8,
   },
@@ -118,7 +118,8 @@ export const financialDetectors: readonly Detector[] = [
     example: 'DE89 3704 0044 0532 0130 00',
     near: ['@{2}#{2}*{11,30}'],
     check: iban,
-    names: 'iban, bank iban, creditor iban, debtor iban, iban nummer, iban no',
+    names:
+      'iban, bank iban, creditor iban, debtor iban, iban nummer, iban no, iban number, iban code, account iban, iban nr, numero iban, kontonummer iban, sepa account',
     confidence: 0.99,
   },
   {
@@ -129,7 +130,8 @@ export const financialDetectors: readonly Detector[] = [
     example: 'DEUTDEFF500',
     near: ['[A-Z]{6}[0-9A-Z]{2,5}', '[a-z]{6}[0-9a-z]{2,5}'],
     check: bic,
-    names: 'bic?, bank bic?, swift?, swift code?, swift bic?, bic swift?',
+    names:
+      'bic?, bank bic?, swift?, swift code?, swift bic?, bic swift?, swift number?, swift no?, bic number?, bic nr?, codigo swift?, code bic?',
     follow: true,
     confidence: 0.8,
   },
@@ -139,9 +141,9 @@ export const financialDetectors: readonly Detector[] = [
     groups: ['pii', 'financial'],
     about: 'Account number of a bank, where a name says so.',
     example: '000123456789',
-    near: ['#{6,18}', '#{2,6}[ -]#{2,8}[ -]?#{0,8}'],
+    near: ['#{6,20}', '#{1,6}[ ./-]#{2,10}[ ./-]?#{0,10}[ ./-]?#{0,4}', '[A-Z]{0,4}#{6,18}[A-Z]?'],
     names:
-      'account number, account no, acct num, acct number, acct no, bank acct no, bank account, bank account number, kontonummer, konto nr, kontonr, numero de cuenta, numero cuenta, numero de compte, rekeningnummer, conto corrente, numero conta, rachunek, routing account, account nr, 口座番号, 银行账号',
+      'account number, account no, acct num, acct number, acct no, bank acct no, bank account, bank account number, kontonummer, konto nr, kontonr, numero de cuenta, numero cuenta, numero de compte, rekeningnummer, conto corrente, numero conta, rachunek, routing account, account nr, 口座番号, 银行账号, bank acct, bank acct num, bank account num, bank account nbr, account nbr, acct nbr, acct$, accountno, bankaccount, checking account, savings account, checking acct, savings acct, deposit account, beneficiary account, beneficiary account number, payee account, settlement account, clabe, clabe interbancaria, cbu, konto, kontonr empfanger, bankverbindung, bank konto, numero compte, no compte, cuenta bancaria, nro cuenta, cuenta$, numero conta corrente, conta corrente, conta bancaria, numero conto, nr konta, numer konta, numer rachunku, cislo uctu, bankszamlaszam, tilinumero, kontonummer bank, hesap no, nomor rekening, no rekening, so tai khoan, 계좌번호, 銀行口座, 账号, номер счета, расчетный счет',
     confidence: 0.7,
   },
   {
@@ -152,7 +154,8 @@ export const financialDetectors: readonly Detector[] = [
     example: '021000021',
     near: ['#{9}', '#{4}-#{4}-#'],
     check: aba,
-    names: 'aba?, aba number, aba routing, routing number, routing no, ach routing, routing, rtn?',
+    names:
+      'aba?, aba number, aba routing, routing number, routing no, ach routing, routing, rtn?, aba code?, aba no, aba rtn, bank routing, bank routing number, routing num, routing nbr, routing transit number, transit number, fedwire routing',
     confidence: 0.9,
   },
   {
@@ -162,7 +165,7 @@ export const financialDetectors: readonly Detector[] = [
     about: 'Sort code of a British bank, where a name says so.',
     example: '20-00-00',
     near: ['#{2}-#{2}-#{2}', '#{2} #{2} #{2}', '#{6}'],
-    names: 'sort code, sortcode, bank sort code',
+    names: 'sort code, sortcode, bank sort code, uk sort, bank sort',
     confidence: 0.8,
   },
   {
@@ -171,10 +174,14 @@ export const financialDetectors: readonly Detector[] = [
     groups: ['pii', 'financial'],
     about: 'VAT number of a European business, where a name says so.',
     example: 'DE136695976',
-    near: ['[A-Z]{2}[0-9A-Z]{2,4}[ .-]?[0-9A-Z]{3,4}[ .-]?[0-9A-Z]{0,5}', '#{8,12}'],
+    near: [
+      '[A-Z]{2,3}[ -]?[0-9A-Z]{2,4}[ .-]?[0-9A-Z]{3,4}[ .-]?[0-9A-Z]{0,5}[ .-]?[0-9A-Z]{0,3}',
+      '#{8,12}',
+      '#{3}-#{2,3}-#{2,3}-#{2,3}',
+    ],
     check: vat,
     names:
-      'vat number, vat id, vat no, vat reg, vat, ust idnr, ustid, ust id, umsatzsteuer, tva, numero tva, partita iva, p iva, btw nummer, btw, cif, nip, mva, moms',
+      'vat number, vat id, vat no, vat reg, vat, ust idnr, ustid, ust id, umsatzsteuer, tva, numero tva, partita iva, p iva, btw nummer, btw, cif, nip, mva, moms, vat reg no, vat registration number, vat registration, vat code, vatin, vat nr, tva intracom, tva intracommunautaire, n tva, no tva, codice iva, piva, moms nr, momsnr, alv nro, alv numero, ust nr, uid nummer, mwst nr, mwst nummer, steuernr$, nip firmy, dic$, ic dph, num tva, nr tva, cod fiscal$, partitaiva, btw id, btw nr, nif intracomunitario',
     confidence: 0.8,
   },
   {

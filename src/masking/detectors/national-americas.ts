@@ -86,7 +86,8 @@ const rut: Check = (chars, length) => {
 };
 
 const cuit: Check = (chars) => {
-  const check = (11 - (weighted(chars, [5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11)) % 11;
+  // Ten cannot be written; the office changes the prefix, or writes 9.
+  const check = Math.min(9, (11 - (weighted(chars, [5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11)) % 11);
   const kind = numberAt(chars, 0, 2);
   return [20, 23, 24, 25, 26, 27, 30, 33, 34].includes(kind) && check === digitAt(chars, 10);
 };
@@ -109,7 +110,7 @@ export const americanDetectors: readonly Detector[] = [
     near: ['#{3}[ .-]?#{2}[ .-]?#{4}'],
     check: ssn,
     names:
-      'ssn, ssn encrypted, social security number, social security no, social security, soc sec no, soc sec, socsec, social sec, tax id, taxpayer id number, tin?, ssn last',
+      'ssn, ssn encrypted, social security number, social security no, social security, soc sec no, soc sec, socsec, social sec, tax id, taxpayer id number, tin?, ssn last, ssn no, ssn nbr, ssn number, ss number, ss no, ssno, us ssn, soc sec nbr, soc sec num, soc sec number, social sec no, social sec number, social security nbr, tax payer id, taxpayer ssn, employee ssn',
     confidence: 0.85,
   },
   {
@@ -120,7 +121,8 @@ export const americanDetectors: readonly Detector[] = [
     example: '912-70-1234',
     near: ['#{3}[ .-]?#{2}[ .-]?#{4}'],
     check: itin,
-    names: 'itin, taxpayer id, individual taxpayer, tax id?, tin?',
+    names:
+      'itin, taxpayer id, individual taxpayer, tax id?, tin?, itin number, itin no, taxpayer id no, taxpayer number, individual tax id',
     confidence: 0.85,
   },
   {
@@ -131,7 +133,7 @@ export const americanDetectors: readonly Detector[] = [
     example: '12-3456789',
     near: ['#{2}-?#{7}'],
     names:
-      'ein, fein, employer id, employer identification, employer identification number, federal tax id',
+      'ein, fein, employer id, employer identification, employer identification number, federal tax id, ein number, ein no, employer ein, tax ein, employer id number, company ein, employer tax id, fed tax id, federal id',
     confidence: 0.75,
   },
   {
@@ -140,9 +142,15 @@ export const americanDetectors: readonly Detector[] = [
     groups: national,
     about: 'Number of a passport, where a name says so.',
     example: 'E12345678',
-    near: ['[A-Z]{0,2}#{6,9}[A-Z]?', '[a-z]#{8}', '[A-Z0-9]{9}'],
+    near: [
+      '[A-Z]{0,3}[ -]?#{6,9}[A-Z]?',
+      '[a-z]{1,2}#{6,8}',
+      '[A-Z0-9]{9}',
+      '#{2}[A-Z]{2}#{5}',
+      '#{2} ?#{2} ?#{6}',
+    ],
     names:
-      'passport, passport number, passport no, passport id, travel doc, travel document, reisepass, reisepassnummer, pasaporte, passeport, passaporto, passaporte, paspoort, 护照, パスポート',
+      'passport, passport number, passport no, passport id, travel doc, travel document, reisepass, reisepassnummer, pasaporte, passeport, passaporto, passaporte, paspoort, 护照, パスポート, passport num, passport nr, passport nbr, passportno, passport book number, pass number, pass no, pass nr, passnummer, passnr, reisepass nr, reisepass nummer, numero pasaporte, numero de pasaporte, pasaporte no, numero passeport, no passeport, numero passaporto, numero passaporte, paspoortnummer, travel document number, travel document no, travel doc no, numer paszportu, paszport, cislo pasu, passinumero, so ho chieu, nomor paspor, pasaport no, 護照號碼, 护照号, 여권번호, паспорт, номер паспорта',
     follow: true,
     confidence: 0.75,
   },
@@ -152,9 +160,17 @@ export const americanDetectors: readonly Detector[] = [
     groups: national,
     about: 'Number of a driving licence, where a name says so.',
     example: 'K12345678',
-    near: ['[A-Z]{0,2}#{4,14}[A-Z]?', '[A-Z]#{3}[ -]#{4}[ -]#{4}', '[A-Z]{5}#{6}[A-Z0-9]{5}'],
+    near: [
+      '[A-Z]{0,3}#{4,14}[A-Z]?',
+      '[A-Z]{1,2}#{2,4}[ -]#{3,6}[ -]?#{0,7}',
+      '[A-Z9]{5}#{6}[A-Z0-9]{5}',
+      '[A-Z]{3,7}#{3,9}[A-Z]{0,3}#{0,2}',
+      '#{2,3}[ -]#{2,3}[ -]#{3,4}',
+      '[A-Z]{2}[ -]?#{2}[ -]?#{4}[ -]?#{7}',
+      '[A-Z]#{2}[A-Z]#{4,8}',
+    ],
     names:
-      'license no, licence no, license number, licence number, driver license, drivers license, driver licence, driving licence, driving license, dl number, dl no, fuhrerschein, fuhrerscheinnummer, permis de conduire, rijbewijs, patente, carnet de conducir',
+      'license no, licence no, license number, licence number, driver license, drivers license, driver licence, driving licence, driving license, dl number, dl no, fuhrerschein, fuhrerscheinnummer, permis de conduire, rijbewijs, patente, carnet de conducir, driver license no, driver license num, driver license number, drivers license no, drivers license number, driving licence no, driving licence number, driving license no, driving license number, driver lic, driver lic no, drivers lic, dln$, dl num, dl id, license num$, licence num$, driver licence number, fuhrerschein nr, numero permis, permis$, licencia conducir, licencia de conducir, numero licencia, carteira de motorista, cnh$, numero patente, rijbewijsnummer, korkort, korkortsnummer, prawo jazdy, ehliyet no, 운전면허번호, 運転免許証',
     follow: true,
     confidence: 0.7,
   },
@@ -166,7 +182,8 @@ export const americanDetectors: readonly Detector[] = [
     example: '1234567893',
     near: ['#{10}'],
     check: npi,
-    names: 'npi, provider npi, national provider identifier, npi number',
+    names:
+      'npi, provider npi, national provider identifier, npi number, npi no, npi id, physician npi, rendering npi, billing npi',
     confidence: 0.9,
   },
   {
@@ -178,7 +195,8 @@ export const americanDetectors: readonly Detector[] = [
     near: [
       '[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]#-?[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y]#-?[AC-HJKMNP-RT-Y]{2}#{2}',
     ],
-    names: 'mbi, medicare mbi, medicare id, medicare number, medicare beneficiary',
+    names:
+      'mbi, medicare mbi, medicare id, medicare number, medicare beneficiary, medicare no, mbi number, medicare beneficiary id, hicn$',
     follow: true,
     confidence: 0.9,
   },
@@ -190,7 +208,8 @@ export const americanDetectors: readonly Detector[] = [
     example: 'AB1234563',
     near: ['[A-HJ-MPRSTUX][A-Z9]#{7}'],
     check: dea,
-    names: 'dea?, dea number, dea no, dea registration',
+    names:
+      'dea?, dea number, dea no, dea registration, dea registration number, dea num, prescriber dea, dea license',
     confidence: 0.9,
   },
   {
@@ -199,9 +218,9 @@ export const americanDetectors: readonly Detector[] = [
     groups: ['pii', 'health'],
     about: 'Medical record or patient number, where a name says so.',
     example: 'PT-12345678',
-    near: ['[A-Z]{0,4}-?#{4,12}'],
+    near: ['[A-Z]{0,4}[ :#-]?#{4,12}[A-Z]?', '#{2,4}-#{2,4}-#{2,4}'],
     names:
-      'mrn, medical record no, medical record number, medical record, patient id, patient no, patient number, patientennummer, numero de paciente',
+      'mrn, medical record no, medical record number, medical record, patient id, patient no, patient number, patientennummer, numero de paciente, mr no, mrn no, mrn number, medical rec no, medical record id, med rec, med rec no, chart number, chart no, chart id, patient mrn, patient nbr, hospital number, hospital no, health record number, fallnummer$, numero historia clinica, historia clinica, numero dossier patient, ipp$, cartella clinica, prontuario',
     confidence: 0.75,
   },
   {
@@ -212,7 +231,8 @@ export const americanDetectors: readonly Detector[] = [
     example: '193 456 787',
     near: ['#{3}[ -]?#{3}[ -]?#{3}'],
     check: sin,
-    names: 'sin?, social insurance number, social insurance, numero assurance sociale, nas?',
+    names:
+      'sin?, social insurance number, social insurance, numero assurance sociale, nas?, sin number, sin no, sin num, employee sin, numero d assurance sociale, no assurance sociale, nas numero',
     confidence: 0.85,
   },
   {
@@ -223,7 +243,8 @@ export const americanDetectors: readonly Detector[] = [
     example: '111.444.777-35',
     free: ['#{3}\\.#{3}\\.#{3}-#{2}', '#{11}', '#{9}-#{2}'],
     check: cpf,
-    names: 'cpf, cpf cliente, cpf cnpj, documento, num cpf, nr cpf, cadastro pessoa fisica',
+    names:
+      'cpf, cpf cliente, cpf cnpj, documento, num cpf, nr cpf, cadastro pessoa fisica, cpf no, cpf numero, cpf titular, cpf do cliente, cpf responsavel, nr cpf cliente',
     confidence: 0.9,
   },
   {
@@ -235,7 +256,8 @@ export const americanDetectors: readonly Detector[] = [
     free: ['#{2}\\.#{3}\\.#{3}/#{4}-#{2}', '#{14}', '#{12}-#{2}'],
     near: ['[0-9A-Z]{2}[.]?[0-9A-Z]{3}[.]?[0-9A-Z]{3}[/]?[0-9A-Z]{4}-?#{2}'],
     check: cnpj,
-    names: 'cnpj, cnpj empresa, cpf cnpj, nr cnpj',
+    names:
+      'cnpj, cnpj empresa, cpf cnpj, nr cnpj, cnpj no, cnpj numero, cnpj fornecedor, cnpj cliente',
     confidence: 0.9,
   },
   {
@@ -247,7 +269,7 @@ export const americanDetectors: readonly Detector[] = [
     free: ['[A-Z]{4}#{6}[HMX][A-Z]{5}[0-9A-Z]#'],
     near: ['@{4}#{6}@{6}*#'],
     check: curp,
-    names: 'curp, clave curp, clave unica',
+    names: 'curp, clave curp, clave unica, curp alumno, curp titular, curp no',
     confidence: 0.97,
   },
   {
@@ -257,7 +279,8 @@ export const americanDetectors: readonly Detector[] = [
     about: 'Mexican taxpayer code, where a name says so.',
     example: 'GODE561231GR8',
     near: ['[A-Z&]{3,4}#{6}[0-9A-Z]{3}'],
-    names: 'rfc?, rfc cliente, registro federal de contribuyentes',
+    names:
+      'rfc?, rfc cliente, registro federal de contribuyentes, registro federal, rfc emisor, rfc receptor, rfc contribuyente',
     confidence: 0.8,
   },
   {
@@ -269,7 +292,8 @@ export const americanDetectors: readonly Detector[] = [
     free: ['#{1,2}\\.#{3}\\.#{3}-[0-9Kk]', '#{7,8}-[0-9Kk]'],
     near: ['#{1,2}\\.#{3}\\.#{3}[0-9Kk]', '#{7}[0-9Kk]', '#{8}[0-9Kk]'],
     check: rut,
-    names: 'rut?, run?, rut cliente, rol unico',
+    names:
+      'rut?, run?, rut cliente, rol unico, rut proveedor, rut empleado, rut empresa, rut no, numero rut, run cliente',
     confidence: 0.95,
   },
   {
@@ -281,7 +305,8 @@ export const americanDetectors: readonly Detector[] = [
     free: ['#{2}-#{8}-#'],
     near: ['#{11}'],
     check: cuit,
-    names: 'cuit, cuil, cuit cuil, clave unica de identificacion tributaria',
+    names:
+      'cuit, cuil, cuit cuil, clave unica de identificacion tributaria, nro cuit, cuit no, cuil empleado, numero cuit, cuit proveedor',
     confidence: 0.9,
   },
   {
@@ -292,7 +317,8 @@ export const americanDetectors: readonly Detector[] = [
     example: '20131312955',
     near: ['#{11}'],
     check: ruc,
-    names: 'ruc?, numero ruc, registro unico de contribuyentes',
+    names:
+      'ruc?, numero ruc, registro unico de contribuyentes, numero de ruc, ruc proveedor, ruc no, nro ruc',
     confidence: 0.85,
   },
   {
@@ -301,9 +327,15 @@ export const americanDetectors: readonly Detector[] = [
     groups: national,
     about: 'Identity document without a country, where a name says so.',
     example: 'AB1234567',
-    near: ['[A-Z]{0,3}#{6,14}[A-Z]?', '#{2,7}[.-]#{2,7}[.-]#{1,7}'],
+    near: [
+      '[A-Z]{0,3}-?#{6,18}[A-Z]{0,2}',
+      '#{1,7}[./-]#{2,8}[./-]#{1,7}[./-]?#{0,5}[./-]?#{0,3}',
+      '#{6,10}-[0-9A-Za-z]{1,2}',
+      '[A-Z]{1,2}#{2,6}[A-Z]{1,3}#{0,4}',
+      '[A-Z]{4}#{6}[A-Z]{6}[0-9A-Z]{2}',
+    ],
     names:
-      'national id, national id number, national identity number, identity card, identity card number, id card number, id card no, personal id number, personal identification number, cedula, dni?, ausweisnummer, personalausweis, carte d identite, carta d identita, identiteitskaart, government id, govt id',
+      'national id, national id number, national identity number, identity card, identity card number, id card number, id card no, personal id number, personal identification number, cedula, dni?, ausweisnummer, personalausweis, carte d identite, carta d identita, identiteitskaart, government id, govt id, id card, identity number, identity no, identity document, identity document number, id document, id document number, id doc no, national identity card, national identity, national identification number, national number, nin$, nat id, natid, citizen number, civil id, civil id number, cedula no, cedula identidad, cedula de identidad, cedula de ciudadania, cedula ciudadania, num cedula, numero cedula, ci number, carnet identidad, carnet de identidad, documento numero, numero documento, nro documento, num documento, documento nro, numero de documento, doc identidad, documento nacional, rg$, rg numero, cni$, numero cni, carte identite, carte nationale d identite, numero carta identita, carta identita, personalausweis nr, personalausweis nummer, perso nummer, perso$, id kaart, identiteitsbewijs, dowod osobisty, numer dowodu, nr dowodu, seria i numer dowodu, obciansky preukaz, obcansky prukaz, szemelyi igazolvany, szemelyi szam, buletin$, serie buletin, licna karta, broj licne karte, kimlik no, nufus cuzdani, cmnd, cccd, so cmnd, so cccd, ktp no, no kk, id nasional, philsys, philsys id, umid, voter id, voter id number, epic no, residence permit, residence permit number, residence card, alien registration number, emirates id, iqama, iqama number, iqama no, 身份证, 身份证号, 身分證字號, 在留カード番号, 주민등록번호, удостоверение личности',
     confidence: 0.7,
   },
 ];

@@ -142,7 +142,8 @@ export const europeanDetectors: readonly Detector[] = [
     free: ['#{8}[ -]?[A-HJ-NP-TV-Z]', '#{2}\\.#{3}\\.#{3}-?[A-HJ-NP-TV-Z]'],
     near: ['#{8}[ -]?@'],
     check: dni,
-    names: 'dni, nif, documento identidad, documento de identidad, dni nif',
+    names:
+      'dni, nif, documento identidad, documento de identidad, dni nif, dni titular, dni cliente, dni no, numero dni, num dni, nif cliente, nif titular, dninif, documento nacional de identidad',
     confidence: 0.95,
   },
   {
@@ -154,7 +155,8 @@ export const europeanDetectors: readonly Detector[] = [
     free: ['[XYZ]-?#{7}-?[A-HJ-NP-TV-Z]'],
     near: ['[XYZxyz]-?#{7}-?@'],
     check: nie,
-    names: 'nie, numero extranjero, numero de identidad de extranjero',
+    names:
+      'nie, numero extranjero, numero de identidad de extranjero, nie empleado, nie titular, numero nie, num nie',
     confidence: 0.95,
   },
   {
@@ -165,7 +167,8 @@ export const europeanDetectors: readonly Detector[] = [
     example: '123456789',
     near: ['#{3} ?#{3} ?#{3}'],
     check: ptNif,
-    names: 'nif, contribuinte, numero de contribuinte, numero fiscal',
+    names:
+      'nif, contribuinte, numero de contribuinte, numero fiscal, nif cliente, nif no, numero nif, numero contribuinte, n contribuinte',
     confidence: 0.85,
   },
   {
@@ -177,7 +180,7 @@ export const europeanDetectors: readonly Detector[] = [
     free: ['[1-478] ?#{2} ?#{2} ?#[0-9AB] ?#{3} ?#{3} ?#{2}'],
     check: nir,
     names:
-      'nir, num secu, numero secu, numero securite sociale, numero de securite sociale, securite sociale, insee',
+      'nir, num secu, numero secu, numero securite sociale, numero de securite sociale, securite sociale, insee, no secu, n secu, numero de secu, numero securite sociale assure, nir assure, num ss, no ss, numero ss, no securite sociale, securite sociale numero',
     confidence: 0.95,
   },
   {
@@ -189,7 +192,8 @@ export const europeanDetectors: readonly Detector[] = [
     free: ['[A-Z]{6}[0-9LMNP-V]{2}[ABCDEHLMPR-T][0-9LMNP-V]{2}[A-Z][0-9LMNP-V]{3}[A-Z]'],
     near: ['@{6}*{2}@*{2}@*{3}@'],
     check: codiceFiscale,
-    names: 'codice fiscale, cf, fiscal code, cod fiscale',
+    names:
+      'codice fiscale, cf, fiscal code, cod fiscale, cod fisc, codfisc, codfiscale, cf cliente, codice fisc, codicefiscale',
     confidence: 0.97,
   },
   {
@@ -201,7 +205,7 @@ export const europeanDetectors: readonly Detector[] = [
     near: ['[1-9]# ?#{3} ?#{3} ?#{3}'],
     check: steuerId,
     names:
-      'steuer id, steuerid, idnr, steueridentifikationsnummer, steuer identifikationsnummer, steuernummer, tax id de',
+      'steuer id, steuerid, idnr, steueridentifikationsnummer, steuer identifikationsnummer, steuernummer, tax id de, steuer id nr, steuer idnr, steuer ident nr, steuer identnummer, steueridentnummer, steuerliche identifikationsnummer, identifikationsnummer steuer, steuer nr',
     confidence: 0.9,
   },
   {
@@ -222,7 +226,8 @@ export const europeanDetectors: readonly Detector[] = [
     example: '111222333',
     near: ['#{9}', '#{4}[ .]#{2}[ .]#{3}', '#{3}[ .]#{3}[ .]#{3}'],
     check: bsn,
-    names: 'bsn, burgerservicenummer, sofinummer, burger service nummer',
+    names:
+      'bsn, burgerservicenummer, sofinummer, burger service nummer, bsn nummer, bsn nr, bsn number',
     confidence: 0.9,
   },
   {
@@ -235,7 +240,7 @@ export const europeanDetectors: readonly Detector[] = [
     near: ['#{2}[.]?#{2}[.]?#{2}[ -]?#{3}[ .]?#{2}'],
     check: beNrn,
     names:
-      'nrn, niss, insz, nn number, rijksregisternummer, rijksregister, numero national, registre national',
+      'nrn, niss, insz, nn number, rijksregisternummer, rijksregister, numero national, registre national, rijksregister nr, rrn?, numero registre national, numero de registre national, registre nat, insz nummer, nationaal nummer',
     confidence: 0.95,
   },
   {
@@ -246,7 +251,8 @@ export const europeanDetectors: readonly Detector[] = [
     example: '756.9217.0769.85',
     free: ['756[ .]?#{4}[ .]?#{4}[ .]?#{2}'],
     check: ahv,
-    names: 'ahv, ahv nr, ahv nummer, avs number, avs, numero avs, oasi',
+    names:
+      'ahv, ahv nr, ahv nummer, avs number, avs, numero avs, oasi, ahvn13, ahv13, avs no, no avs, ahv no, sozialversicherungsnummer, numero avs13',
     confidence: 0.95,
   },
   {
@@ -257,7 +263,8 @@ export const europeanDetectors: readonly Detector[] = [
     example: '1237 010180',
     near: ['#{4}[ -]?#{6}'],
     check: svnr,
-    names: 'svnr, sv nummer, sozialversicherungsnummer, versicherungsnummer, vsnr',
+    names:
+      'svnr, sv nummer, sozialversicherungsnummer, versicherungsnummer, vsnr, sv nr, sozialvers nr, sozialversicherungsnr, versicherungs nr',
     confidence: 0.9,
   },
   {
@@ -268,7 +275,8 @@ export const europeanDetectors: readonly Detector[] = [
     example: '1234567T',
     near: ['#{7}[A-W][A-IW]?', '#{7}[a-w][a-iw]?'],
     check: pps,
-    names: 'pps, ppsn, pps number, pps no, personal public service number',
+    names:
+      'pps, ppsn, pps number, pps no, personal public service number, pps nr, ppsn number, ppsn no',
     confidence: 0.9,
   },
   {
@@ -279,7 +287,7 @@ export const europeanDetectors: readonly Detector[] = [
     example: '44051401359',
     near: ['#{11}'],
     check: pesel,
-    names: 'pesel, nr pesel, numer pesel',
+    names: 'pesel, nr pesel, numer pesel, pesel klienta, pesel pacjenta, pesel nr, pesel no',
     confidence: 0.9,
   },
   {
@@ -290,7 +298,8 @@ export const europeanDetectors: readonly Detector[] = [
     example: '780123/3540',
     near: ['#{6}/?#{3,4}'],
     check: rodneCislo,
-    names: 'rodne cislo, birth number, rc cislo',
+    names:
+      'rodne cislo, birth number, rc cislo, rodne c, rc pacienta, rc klienta, rodcislo, rodnecislo',
     confidence: 0.9,
   },
   {
@@ -301,7 +310,7 @@ export const europeanDetectors: readonly Detector[] = [
     example: '1800101221144',
     near: ['[1-9]#{12}'],
     check: cnp,
-    names: 'cnp, cod numeric personal',
+    names: 'cnp, cod numeric personal, cnp client, cnp pacient, cod numeric',
     confidence: 0.9,
   },
   {
@@ -312,7 +321,7 @@ export const europeanDetectors: readonly Detector[] = [
     example: '7523169263',
     near: ['#{10}'],
     check: egn,
-    names: 'egn, egn number, единен граждански номер',
+    names: 'egn, egn number, единен граждански номер, egn client, егн',
     confidence: 0.9,
   },
   {
@@ -323,7 +332,7 @@ export const europeanDetectors: readonly Detector[] = [
     example: '69435151530',
     near: ['#{11}'],
     check: oib,
-    names: 'oib, osobni id, osobni identifikacijski broj',
+    names: 'oib, osobni id, osobni identifikacijski broj, oib klijenta, osobni identifikacijski',
     confidence: 0.9,
   },
   {
@@ -334,7 +343,7 @@ export const europeanDetectors: readonly Detector[] = [
     example: '01013099997',
     near: ['#{11}'],
     check: amka,
-    names: 'amka, αμκα',
+    names: 'amka, αμκα, amka pelati, amka no',
     confidence: 0.9,
   },
   {
@@ -345,7 +354,7 @@ export const europeanDetectors: readonly Detector[] = [
     example: '123 456 788',
     near: ['#{3}[ -]?#{3}[ -]?#{3}'],
     check: taj,
-    names: 'taj szam, taj?, tajszam',
+    names: 'taj szam, taj?, tajszam, taj$, taj number, taj kartya, tajkartya',
     confidence: 0.85,
   },
   {
@@ -356,7 +365,7 @@ export const europeanDetectors: readonly Detector[] = [
     example: '943 476 5919',
     near: ['#{3}[ -]?#{3}[ -]?#{4}'],
     check: nhs,
-    names: 'nhs, nhs no, nhs number',
+    names: 'nhs, nhs no, nhs number, patient nhs number, nhs num, nhs nbr, nhs id',
     confidence: 0.9,
   },
   {
@@ -369,7 +378,7 @@ export const europeanDetectors: readonly Detector[] = [
     near: ['@{2} ?#{2} ?#{2} ?#{2} ?[A-Da-d]'],
     check: nino,
     names:
-      'nino, ni number, ni no, ni, national insurance no, national insurance number, national insurance',
+      'nino, ni number, ni no, ni, national insurance no, national insurance number, national insurance, nino no, ni num, ni nbr, nat ins no, nat insurance no, national ins no, national insurance num, national insurance nbr',
     confidence: 0.85,
   },
 ];

@@ -139,8 +139,8 @@ const abn: Check = (chars) =>
 const national: Detector['groups'] = ['pii', 'national-id'];
 const health: Detector['groups'] = ['pii', 'national-id', 'health'];
 
-/** Most rows need a name and have a check; the rest says so. */
-const row = (
+/** A national identifier: most need a name and have a check; the rest says so. */
+export const row = (
   [name, entity, example, about]: readonly [string, string, string, string],
   near: readonly string[],
   check: Check | undefined,
@@ -167,19 +167,19 @@ export const otherNationalDetectors: readonly Detector[] = [
     ],
     ['#{6}[+-]?#{4}', '#{8}[+-]?#{4}'],
     personnummer,
-    'personnummer, pnr?, svenskt personnummer, personal identity number',
+    'personnummer, pnr?, svenskt personnummer, personal identity number, personnr?, person nr?, person nummer?, samordningsnummer, personnummer kund',
   ),
   row(
     ['no-fnr', 'NO_FNR', '29029900157', 'Norwegian birth number: two check digits, and a name.'],
     ['#{6} ?#{5}'],
     fnr,
-    'fodselsnummer, fnr, fødselsnummer, personnummer',
+    'fodselsnummer, fnr, fødselsnummer, personnummer, fodsels nr, fodselsnr, fodsels og personnummer, person nr?, d nummer',
   ),
   row(
     ['dk-cpr', 'DK_CPR', '211062-5629', 'Danish CPR number: date, and a name.'],
     ['#{6}[ -]?#{4}'],
     cpr,
-    'cpr, cpr nr, cpr nummer, personnummer',
+    'cpr, cpr nr, cpr nummer, personnummer, cpr number, cpr no, cprnr',
   ),
   {
     ...row(
@@ -191,7 +191,7 @@ export const otherNationalDetectors: readonly Detector[] = [
       ],
       [],
       hetu,
-      'hetu, henkilotunnus, henkilötunnus',
+      'hetu, henkilotunnus, henkilötunnus, sosiaaliturvatunnus, sotu, henkilo tunnus',
     ),
     free: ['#{6}[A-FU-Y+-]#{3}[0-9A-FHJ-NPR-Y]'],
     confidence: 0.95,
@@ -205,7 +205,7 @@ export const otherNationalDetectors: readonly Detector[] = [
     ],
     ['[1-8]#{10}'],
     baltic,
-    'isikukood, isiku kood',
+    'isikukood, isiku kood, ik?, isikukood nr, eesti isikukood',
   ),
   row(
     [
@@ -216,7 +216,7 @@ export const otherNationalDetectors: readonly Detector[] = [
     ],
     ['[1-6]#{10}'],
     baltic,
-    'asmens kodas, asmenskodas',
+    'asmens kodas, asmenskodas, ak?, asmens kodas nr',
   ),
   row(
     [
@@ -239,7 +239,7 @@ export const otherNationalDetectors: readonly Detector[] = [
       ],
       ['#{4}[ -]?#{4}[ -]?#{4}'],
       aadhaar,
-      'aadhaar, aadhar, aadhaar no, aadhaar number, uid number, uidai',
+      'aadhaar, aadhar, aadhaar no, aadhaar number, uid number, uidai, aadhar no, aadhar number, aadhar card, aadhaar card, adhar no, adhaar, uidai no, uid no?',
     ),
     free: ['[2-9]#{3} #{4} #{4}', '[2-9]#{3}-#{4}-#{4}'],
   },
@@ -253,7 +253,7 @@ export const otherNationalDetectors: readonly Detector[] = [
       ],
       ['[A-Z]{5}#{4}[A-Z]', '[a-z]{5}#{4}[a-z]'],
       pan,
-      'pan?, pan card, pan number, pan no, income tax pan, permanent account number',
+      'pan?, pan card, pan number, pan no, income tax pan, permanent account number, pan card no, pan num',
     ),
     follow: true,
   },
@@ -267,7 +267,7 @@ export const otherNationalDetectors: readonly Detector[] = [
       ],
       [],
       gstin,
-      'gstin, gst no, gst number, gst',
+      'gstin, gst no, gst number, gst, gstin no, gst in, gst reg no, vendor gstin',
     ),
     free: ['#{2}[A-Z]{5}#{4}[A-Z][1-9A-Z]Z[0-9A-Z]'],
     confidence: 0.97,
@@ -277,7 +277,7 @@ export const otherNationalDetectors: readonly Detector[] = [
       ['sg-nric', 'SG_NRIC', 'S1234567D', 'Singaporean identity number: check letter.'],
       ['[STFGMstfgm]#{7}@'],
       nric,
-      'nric, fin no, nric fin, fin number, nric no',
+      'nric, fin no, nric fin, fin number, nric no, fin?, nric number',
     ),
     free: ['[STFGM]#{7}[A-Z]'],
     confidence: 0.93,
@@ -291,7 +291,7 @@ export const otherNationalDetectors: readonly Detector[] = [
     ],
     ['#{6}-?[1-8]#{6}'],
     rrn,
-    'rrn, jumin no, jumin, juminbunho, resident registration number, 주민등록번호',
+    'rrn, jumin no, jumin, juminbunho, resident registration number, 주민등록번호, resident registration no, rrn no, jumin number, jumin deungnok beonho, 주민번호',
   ),
   {
     ...row(
@@ -303,7 +303,7 @@ export const otherNationalDetectors: readonly Detector[] = [
       ],
       ['#{17}[0-9Xx]'],
       residentId,
-      'shenfenzheng, id card no, resident id, sfz, resident identity card, 身份证, 身份证号',
+      'shenfenzheng, id card no, resident id, sfz, resident identity card, 身份证, 身份证号, shenfen zheng, shenfen zheng hao, sfz$, sfzh$, id card, id card number, identity card, identity card number, citizen id number, id number?, id no?',
     ),
     free: ['[1-9]#{16}[0-9X]'],
     confidence: 0.97,
@@ -312,13 +312,13 @@ export const otherNationalDetectors: readonly Detector[] = [
     ['tw-id', 'TW_ID', 'A123456789', 'Taiwanese identity number: check digit, and a name.'],
     ['[A-Z][0-9A-D]#{8}', '[a-z]#{9}'],
     taiwan,
-    'tw id, national id, taiwan id, 身分證, 身分證字號',
+    'tw id, national id, taiwan id, 身分證, 身分證字號, id number?, id no?, national id number?, tw national id, shenfenzheng zihao, 身分證號',
   ),
   row(
     ['hk-id', 'HK_ID', 'C123456(9)', 'Hong Kong identity card: check digit, and a name.'],
     ['[A-Z]{1,2}#{6}\\(?[0-9A]\\)?'],
     hongKong,
-    'hkid, hk id, hong kong id, hkid no',
+    'hkid, hk id, hong kong id, hkid no, hkid number',
   ),
   row(
     [
@@ -329,55 +329,55 @@ export const otherNationalDetectors: readonly Detector[] = [
     ],
     ['#{4}[ -]?#{4}[ -]?#{4}'],
     myNumber,
-    'my number, mynumber, kojin bango, individual number, マイナンバー, 個人番号',
+    'my number, mynumber, kojin bango, individual number, マイナンバー, 個人番号, my number card, kojin bangou, 個人番号カード',
   ),
   row(
     ['th-tnin', 'TH_TNIN', '1-2345-67890-12-1', 'Thai identity number: check digit, and a name.'],
     ['#[ -]?#{4}[ -]?#{5}[ -]?#{2}[ -]?#'],
     thai,
-    'thai id, citizen id, tnin, thai national id, เลขประจำตัวประชาชน',
+    'thai id, citizen id, tnin, thai national id, เลขประจำตัวประชาชน, thai citizen id, national id?, id card?, id number?, id card number?, บัตรประชาชน, เลขบัตรประชาชน, เลขที่บัตรประชาชน',
   ),
   row(
     ['id-nik', 'ID_NIK', '3171011501900001', 'Indonesian identity number, where a name says so.'],
     ['#{16}'],
     undefined,
-    'nik?, nomor ktp, no ktp, ktp, nomor induk kependudukan',
+    'nik?, nomor ktp, no ktp, ktp, nomor induk kependudukan, nik no, nomor nik, nik ktp',
   ),
   row(
     ['my-nric', 'MY_NRIC', '770305-02-1234', 'Malaysian identity number: date, and a name.'],
     ['#{6}-?#{2}-?#{4}'],
     rrn,
-    'mykad, nric, ic number, no kad pengenalan, kad pengenalan',
+    'mykad, nric, ic number, no kad pengenalan, kad pengenalan, nric no, nric number, ic no, ic num, ic nbr, my kad, mykad no, kp no, no kp, no ic',
   ),
   row(
     ['tr-tckn', 'TR_TCKN', '10000000146', 'Turkish identity number: two check digits, and a name.'],
     ['[1-9]#{10}'],
     tckn,
-    'tckn, tc kimlik no, tc kimlik, kimlik no, tc no',
+    'tckn, tc kimlik no, tc kimlik, kimlik no, tc no, tc kimlik numarasi, kimlik numarasi, tc kimlik num, tckimlik, vatandaslik no, tckn no',
   ),
   row(
     ['il-id', 'IL_ID', '123456782', 'Israeli identity number: Luhn, and a name.'],
     ['#{9}', '#{8}-#'],
     (chars, length) => luhn(chars, length),
-    'teudat zehut, israeli id, tz number, teudat zeut, תעודת זהות',
+    'teudat zehut, israeli id, tz number, teudat zeut, תעודת זהות, israel id, tz?, mispar zehut, teudat zehut number, id number?, תז, מספר זהות',
   ),
   row(
     ['za-id', 'ZA_ID', '8001015009087', 'South African identity number: Luhn, date, and a name.'],
     ['#{6} ?#{4} ?#{3}'],
     southAfrican,
-    'sa id number, rsa id, sa id, south african id, id number za',
+    'sa id number, rsa id, sa id, south african id, id number za, rsa id no, rsa id number, za id, za id number, south african id no, south african id number, id number?, id no?, identity number?, identity no?',
   ),
   row(
     ['ng-nin', 'NG_NIN', '12345678901', 'Nigerian identity number, where a name says so.'],
     ['#{11}'],
     undefined,
-    'nin number, nimc, nigerian nin',
+    'nin number, nimc, nigerian nin, nin no, nin$, national identification number nin',
   ),
   row(
     ['au-tfn', 'AU_TFN', '123 456 782', 'Australian tax file number: mod 11, and a name.'],
     ['#{3}[ -]?#{3}[ -]?#{2,3}'],
     tfn,
-    'tfn, tax file number, tax file no',
+    'tfn, tax file number, tax file no, tfn number, tfn no, employee tfn, tax file nbr',
   ),
   {
     ...row(
@@ -389,7 +389,7 @@ export const otherNationalDetectors: readonly Detector[] = [
       ],
       ['[2-6]#{3}[ -]?#{5}[ -]?#', '[2-6]#{3}[ -]?#{5}[ -]?#[ /-]?#'],
       medicare,
-      'medicare no, medicare card, medicare, medicare number',
+      'medicare no, medicare card, medicare, medicare number, medicare card no, medicare card number',
     ),
     groups: health,
   },
@@ -397,12 +397,12 @@ export const otherNationalDetectors: readonly Detector[] = [
     ['au-abn', 'AU_ABN', '51 824 753 556', 'Australian business number: mod 89, and a name.'],
     ['#{2} ?#{3} ?#{3} ?#{3}'],
     abn,
-    'abn, business number, australian business number',
+    'abn, business number, australian business number, abn number, abn no, supplier abn',
   ),
   row(
     ['nz-ird', 'NZ_IRD', '49-091-850', 'New Zealand tax number, where a name says so.'],
     ['#{2,3}[ -]?#{3}[ -]?#{3}'],
     undefined,
-    'ird number, ird no, ird?',
+    'ird number, ird no, ird?, nz ird, ird nbr, ird num',
   ),
 ];

@@ -8,7 +8,7 @@ import type { Detector } from './detector.ts';
 const groups: Detector['groups'] = ['secret'];
 
 /** A secret with a prefix of its own: name, what it is, shapes. */
-const token = (
+export const token = (
   name: string,
   about: string,
   free: readonly string[],
@@ -16,7 +16,7 @@ const token = (
 ): Detector => ({ name, entity: 'SECRET', groups, about, example, free, confidence: 0.98 });
 
 /** `a` times `count`: the body of an example. */
-const body = (count: number): string =>
+export const body = (count: number): string =>
   'aB3dE5fG7hJ9kL1mN2pQ4rS6tU8vW0xY'.repeat(8).slice(0, count);
 
 export const prefixedSecrets: readonly Detector[] = [
@@ -242,7 +242,7 @@ export const prefixedSecrets: readonly Detector[] = [
   token(
     'atlassian-token',
     'Token of Atlassian or Bitbucket.',
-    ['AT[ACB]T[0-9A-Z][0-9A-Za-z_=-]{50,}'],
+    ['AT[ACB]T[0-9A-Z][0-9A-Za-z_=-]{50,}', 'ATBB[0-9A-Za-z]{32}'],
     `ATATT3${body(180)}`,
   ),
   token(
@@ -368,6 +368,8 @@ export const prefixedSecrets: readonly Detector[] = [
       '$scrypt$[0-9A-Za-z$=,+/-]{30,}',
       '$pbkdf2[0-9a-z-]{0,8}$[0-9A-Za-z$=,+/.-]{30,}',
       'pbkdf2_sha[0-9]{1,3}$#{3,8}$[0-9A-Za-z$=+/]{20,}',
+      '{SSHA}[0-9A-Za-z+/]{24,}={0,2}',
+      '{SSHA#{3}}[0-9A-Za-z+/]{40,}={0,2}',
       'SCRAM-SHA-256$#{3,7}:[0-9A-Za-z+/=:$]{40,}',
     ],
     `$2b$12$${body(53)}`,
@@ -411,7 +413,7 @@ export const namedSecrets: readonly Detector[] = [
     example: 'password=correct-horse-7',
     recogniser: 'credential',
     names:
-      'password$, passwd$, pwd$, pass$, passphrase$, pass phrase$, passcode$, pgpassword$, mysql pwd$, psw$, pw$, userpass$, kennwort$, passwort$, contrasena$, clave$, senha$, mot de passe$, motdepasse$, mdp$, parola$, haslo$, losenord$, wachtwoord$, salasana$, heslo$, sifre$, identified by$, password hash$, passwd hash$, pwd hash$, requirepass$, masterauth$, пароль, 密码, パスワード, 비밀번호',
+      'password$, passwd$, pwd$, pass$, passphrase$, pass phrase$, passcode$, pgpassword$, mysql pwd$, psw$, pw$, userpass$, kennwort$, passwort$, contrasena$, clave$, senha$, mot de passe$, motdepasse$, mdp$, parola$, haslo$, losenord$, wachtwoord$, salasana$, heslo$, sifre$, identified by$, password hash$, passwd hash$, pwd hash$, requirepass$, masterauth$, passw$, pswd$, passkey$, keypass$, storepass$, pass word$, password confirmation$, password confirm$, passwort hash$, authentication string$, kodeord$, passord$, adgangskode$, lozinka$, jelszo$, parool$, geslo$, kata sandi$, mat khau$, пароль, 密码, パスワード, 비밀번호',
     follow: true,
     confidence: 0.85,
   },
@@ -423,7 +425,7 @@ export const namedSecrets: readonly Detector[] = [
     example: `api_key=${body(32)}`,
     recogniser: 'token',
     names:
-      'secret$, client secret$, app secret$, secret key$, secret access key$, aws secret access key$, api key$, apikey$, api secret$, api token$, app key$, access key$, account key$, shared access key$, storage key$, auth token$, auth key$, access token$, refresh token$, id token$, bearer token$, session token$, token$, csrf token$, xsrf token$, session key$, session secret$, session id$, session$, sessionid$, sessid$, sid$, connect sid$, phpsessid$, jsessionid$, asp net session id$, auth cookie$, credential$, credentials$, cred$, authorization$, proxy authorization$, auth$, x api key$, x auth token$, private token$, deploy token$, encryption key$, signing key$, signing secret$, webhook secret$, master key$, consumer secret$, oauth token$, oauth secret$, service key$, license secret$, hmac key$, jwt secret$, otp secret$, totp secret$, mfa secret$, seed phrase$, mnemonic$, recovery code$, backup code$, sig$, signature key$, connection string$',
+      'secret$, client secret$, app secret$, secret key$, secret access key$, aws secret access key$, api key$, apikey$, api secret$, api token$, app key$, access key$, account key$, shared access key$, storage key$, auth token$, auth key$, access token$, refresh token$, id token$, bearer token$, session token$, token$, csrf token$, xsrf token$, session key$, session secret$, session id$, session$, sessionid$, sessid$, sid$, connect sid$, phpsessid$, jsessionid$, asp net session id$, auth cookie$, credential$, credentials$, cred$, authorization$, proxy authorization$, auth$, x api key$, x auth token$, private token$, deploy token$, encryption key$, signing key$, signing secret$, webhook secret$, master key$, consumer secret$, oauth token$, oauth secret$, service key$, license secret$, hmac key$, jwt secret$, otp secret$, totp secret$, mfa secret$, seed phrase$, mnemonic$, recovery code$, backup code$, sig$, signature key$, connection string$, x amz signature$, x amz security token$, x goog signature$, shared secret$, pre shared key$, preshared key$, psk$, private key$, secret key base$, client key$, dockerconfigjson$, key?$',
     confidence: 0.8,
   },
   {

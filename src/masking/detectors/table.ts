@@ -8,7 +8,9 @@ import { deviceDetectors } from './device.ts';
 import { financialDetectors } from './financial.ts';
 import { americanDetectors } from './national-americas.ts';
 import { europeanDetectors } from './national-europe.ts';
+import { furtherNationalDetectors } from './national-further.ts';
 import { otherNationalDetectors } from './national-rest.ts';
+import { furtherSecrets } from './secrets-further.ts';
 import { namedSecrets, prefixedSecrets, specialCategories } from './secrets.ts';
 
 /** Every detector; its place is its number. */
@@ -19,7 +21,9 @@ export const detectors: readonly Detector[] = [
   ...americanDetectors,
   ...europeanDetectors,
   ...otherNationalDetectors,
+  ...furtherNationalDetectors,
   ...prefixedSecrets,
+  ...furtherSecrets,
   ...namedSecrets,
   ...specialCategories,
 ];

@@ -120,11 +120,12 @@ function mayEndKey(at: usize): bool {
     last--;
   }
   const three = load<u32>(last - 2) | 0x20202020;
+  // Other scripts and letters with accents are few.
+  if ((three & 0x808080) != 0) return true;
   const hash = ((three & 0xffffff) * 0x9e3779b1) >> 16;
   if ((load<u8>(24576 + (hash >> 3)) >> <u8>(hash & 7)) & 1) return true;
-  // Numbers at the end of a key say nothing, and other scripts are few.
-  const byte = load<u8>(last);
-  return byte >= 0x80 || byte - 48 < 10;
+  // Numbers at the end of a key say nothing.
+  return load<u8>(last) - 48 < 10;
 }
 
 /**
