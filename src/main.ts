@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { toGatewayError } from '#core/errors.ts';
 import { addApiCommands } from './main/commands/api.ts';
 import { addConfigCommands } from './main/commands/config.ts';
+import { addKubeconfig } from './main/commands/kubeconfig.ts';
 import { addMaskCommands } from './main/commands/mask.ts';
 import { addPolicyCommands } from './main/commands/policy.ts';
 import { addRecordingCommands } from './main/commands/recordings.ts';
@@ -30,7 +31,8 @@ program
   });
 
 const world = createWorld(process.env);
-addApiCommands(program, world);
+addApiCommands(program, world, process.env);
+addKubeconfig(program, world);
 addRecordingCommands(program, world);
 addPolicyCommands(program, world);
 addConfigCommands(program, world);

@@ -24,19 +24,25 @@ export interface ExchangeOptions {
   readonly json?: boolean | undefined;
 }
 
+/** The form that asks for a credential (RFC 8693). It holds the workload's token. */
+export function exchangeForm(subjectToken: Secret, audience: readonly string[]): URLSearchParams {
+  const form = new URLSearchParams({
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: subjectToken.reveal(),
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+  });
+  for (const one of audience) form.append('audience', one);
+  return form;
+}
+
 /** Trades a workload's token for a short-lived credential (RFC 8693), and prints it. */
 export function exchangeToken(
   { client, output }: TokenCommandContext,
   options: ExchangeOptions,
 ): Promise<number> {
   return command(output, async () => {
-    const form = new URLSearchParams({
-      grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
-      subject_token: options.subjectToken.reveal(),
-      subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
-    });
-    for (const one of options.audience ?? []) form.append('audience', one);
     const { sshKey } = options;
+    const form = exchangeForm(options.subjectToken, options.audience ?? []);
     if (sshKey !== undefined) form.append('ssh_public_key', readFileSync(sshKey, 'utf8').trim());
     const answer = await client.post('/v1/token', form);
     if (sshKey !== undefined) {

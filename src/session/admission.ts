@@ -201,14 +201,16 @@ function authorise(
   attempt: LoginAttempt,
   proven: Authenticated,
 ): { readonly target: Target; readonly access: GrantedAccess } {
-  const { account, targetName } = splitUser(attempt.user, knock.listener.target);
+  const { account: named, targetName } = splitUser(attempt.user, knock.listener.target);
   const refused = (why: string): GatewayError =>
     new GatewayError('SP_NO_GRANT', { facts: { why, identity: proven.identity.id } });
   const target = parts.directory.target(targetName);
   if (target === undefined) throw refused('no such target');
   if (target.protocol !== knock.protocol) throw refused('the target speaks another protocol');
   const { identity, scope } = proven;
-  const wish = { account, purpose: scope?.purpose };
+  // A credential for one account says which, where its client cannot.
+  const [only] = scope?.accounts.length === 1 ? scope.accounts : [];
+  const wish = { account: named ?? only, purpose: scope?.purpose };
   const access = parts.directory.access(identity, target, wish, parts.clock.now());
   if (!access.allowed) throw refused(access.why);
   if (scope !== undefined) {

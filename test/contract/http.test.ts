@@ -1,93 +1,28 @@
 /** The contract over HTTP, with Node's own server and raw requests on one connection. */
-import { createServer } from 'node:http';
-import { connect } from 'node:net';
 import { http } from '../../src/protocols/http/index.ts';
-import { type Answer, contract, type ContractClient } from './suite.ts';
+import { login, serveHttp } from './http-client.ts';
+import { contract } from './suite.ts';
 
 const CARD = '4539578763621486';
 
-async function startTarget() {
-  const server = createServer((request, response) => {
+const startTarget = () =>
+  serveHttp((request, response) => {
     request.resume();
     if (request.url === '/slow') return;
     response.setHeader('content-type', 'application/json');
     if (request.url === '/card') response.end(JSON.stringify({ id: 1, card: CARD }));
     else response.end(JSON.stringify({ path: request.url, method: request.method }));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  return {
-    host: '127.0.0.1',
-    port: typeof address === 'object' && address !== null ? address.port : 0,
-    async stop() {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
-
-class RefusedLogin extends Error {
-  readonly code: string;
-
-  constructor(code: string) {
-    super(`refused: ${code}`);
-    this.code = code;
-  }
-}
-
-/** One answer at the beginning of a text, if it is whole. */
-function readAnswer(text: string): { readonly answer: Answer; readonly rest: string } | undefined {
-  const end = text.indexOf('\r\n\r\n');
-  if (end < 0) return undefined;
-  const status = text.slice(9, 12);
-  const length = /^content-length: (\d+)/im.exec(text.slice(0, end))?.[1];
-  const stop = end + 4 + Number(length ?? 0);
-  if (text.length < stop) return undefined;
-  const body = text.slice(end + 4, stop);
-  return { answer: { ok: status < '400', text: body, code: status }, rest: text.slice(stop) };
-}
-
-async function login(port: number, user: string, secret: string): Promise<ContractClient> {
-  const socket = connect(port, '127.0.0.1');
-  const authorization = Buffer.from(`${user}:${secret}`).toString('base64');
-  let received = '';
-  const waiting: ((answer: Answer) => void)[] = [];
-  const closed = new Promise<void>((resolve) => {
-    socket.on('close', () => {
-      for (const give of waiting.splice(0)) give({ ok: false, text: 'closed', code: 'closed' });
-      resolve();
-    });
-  });
-  socket.on('error', () => undefined);
-  socket.on('data', (chunk) => {
-    received += chunk.toString('latin1');
-    for (let read = readAnswer(received); read !== undefined; read = readAnswer(received)) {
-      received = read.rest;
-      waiting.shift()?.(read.answer);
-    }
-  });
-  const run = (line: string): Promise<Answer> =>
-    new Promise((resolve) => {
-      waiting.push(resolve);
-      socket.write(`${line}\r\nHost: here\r\nAuthorization: Basic ${authorization}\r\n\r\n`);
-    });
-  const answer = await run('GET /hello HTTP/1.1');
-  if (!answer.ok) throw new RefusedLogin(answer.code);
-  return {
-    run,
-    closed,
-    // A client of HTTP cancels by leaving.
-    cancel: () => Promise.resolve(void socket.destroy()),
-    close: () => socket.end(),
-  };
-}
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 contract({
   protocol: http,
   startTarget,
-  login,
+  login: (port, user, secret) => {
+    const basic = Buffer.from(`${user}:${secret}`).toString('base64');
+    return login(port, `Authorization: Basic ${basic}`, 'GET /hello HTTP/1.1');
+  },
   account: 'anyone',
   commands: {
     allowed: { text: 'GET /hello HTTP/1.1', answer: '/hello' },

@@ -5,6 +5,7 @@ import { systemClock } from '#core/clock.ts';
 import type { LockKind } from '#core/ports/locks.ts';
 import { systemRandom } from '#core/random.ts';
 import { Secret } from '#core/secret.ts';
+import { addExecCredential, type Environment } from './kubeconfig.ts';
 import type { ApiFlags, CliWorld } from './world.ts';
 
 const LOCK_KINDS: readonly LockKind[] = ['identity', 'owner', 'target', 'session'];
@@ -24,10 +25,10 @@ interface Json extends ApiFlags {
   readonly json?: boolean;
 }
 
-export function addApiCommands(program: Command, world: CliWorld): void {
+export function addApiCommands(program: Command, world: CliWorld, env: Environment): void {
   addApprovals(program, world);
   addLocks(program, world);
-  addTokens(program, world);
+  addTokens(program, world, env);
 }
 
 function addApprovals(program: Command, world: CliWorld): void {
@@ -111,7 +112,7 @@ interface ExchangeFlags extends Json, ApiFlags {
   readonly sshKey?: string;
 }
 
-function addTokens(program: Command, world: CliWorld): void {
+function addTokens(program: Command, world: CliWorld, env: Environment): void {
   const noun = program.command('token').description('credentials');
   const context = (flags: ApiFlags) => ({ client: world.client(flags), output: world.output });
   withApi(noun.command('exchange').description('trade an OIDC token for a credential (RFC 8693)'))
@@ -125,6 +126,7 @@ function addTokens(program: Command, world: CliWorld): void {
       const { audience, sshKey, json } = flags;
       world.done(await exchangeToken(context(flags), { subjectToken, audience, sshKey, json }));
     });
+  addExecCredential(noun, world, env);
   withApi(noun.command('whoami').description('who the gateway takes you for'))
     .option('--json', 'as JSON')
     .action(async (flags: Json) => {

@@ -1,0 +1,70 @@
+/** A gateway before a real cluster, by TLS, as clients of Kubernetes want it. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { makeAuthority } from './certificates.ts';
+import { startGateway, type TestGateway } from './gateway.ts';
+import type { TestKubernetes } from './kubernetes.ts';
+
+export interface KubernetesGateway {
+  readonly gateway: TestGateway;
+  /** Where clients find the cluster. */
+  readonly server: string;
+  /** PEM file of the authority that signed the gateway's certificate. */
+  readonly ca: string;
+  stop(): Promise<void>;
+}
+
+/** The policy for developers that ships. */
+export const developerPolicy: string = readFileSync(
+  fileURLToPath(new URL('../../policies/developer.yaml', import.meta.url)),
+  'utf8',
+);
+
+/**
+ * Starts a gateway whose target `prod` is the cluster, with the accounts `developer`, to whom the
+ * cluster gives all rights, and `viewer`, to whom it gives none. Jobs have a grant for both.
+ */
+export async function startKubernetesGateway(
+  cluster: TestKubernetes,
+  policy: string = developerPolicy,
+): Promise<KubernetesGateway> {
+  const dir = mkdtempSync(join(tmpdir(), 'sp-k8s-gw-'));
+  const authority = makeAuthority();
+  const { certificate, key } = authority.issue(['127.0.0.1']);
+  const tls = { certificate: join(dir, 'tls.crt'), key: join(dir, 'tls.key') };
+  const ca = join(dir, 'ca.crt');
+  writeFileSync(tls.certificate, certificate);
+  writeFileSync(tls.key, key, { mode: 0o600 });
+  writeFileSync(ca, authority.certificate);
+  const accounts = ['developer', 'viewer'];
+  const gateway = await startGateway({
+    targets: [
+      {
+        name: 'prod',
+        protocol: 'kubernetes',
+        host: '127.0.0.1',
+        port: cluster.port,
+        tls: { mode: 'verify-full', ca: cluster.ca },
+        settings: { prefix: '/k/prod/' },
+        accounts: accounts.map((name) => ({ name, password: 'env:KUBERNETES_TOKEN' })),
+      },
+    ],
+    grants: [{ id: 'jobs', identities: ['issuer:ci'], targets: ['prod'], accounts }],
+    listeners: { kubernetes: { tls } },
+    policies: { 'policy.yaml': policy },
+    env: { KUBERNETES_TOKEN: cluster.token },
+  });
+  const binding = ['create', 'clusterrolebinding', 'developers', '--clusterrole=cluster-admin'];
+  cluster.admin([...binding, '--group=sallyport:developer']);
+  return {
+    gateway,
+    server: `https://127.0.0.1:${gateway.ports['kubernetes'] ?? 0}/k/prod`,
+    ca,
+    async stop() {
+      await gateway.stop();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
