@@ -197,6 +197,8 @@ export interface HttpLimits {
   readonly idleMsMax: number;
   /** Milliseconds after which a connection to a target is not used again. */
   readonly reuseMsMax: number;
+  /** What a target sent and nobody has taken yet, above which its connection is not read. */
+  readonly unaskedBytesMax: number;
   /** Requests of one HTTP/2 connection at a time, and sessions that they may have. */
   readonly streamsMax: number;
   readonly sessionsPerConnectionMax: number;
@@ -221,6 +223,7 @@ export const httpLimits: HttpLimits = {
   idleMsMax: 75_000,
   // Shorter than what servers wait, so that a request does not meet a connection being closed.
   reuseMsMax: 4_000,
+  unaskedBytesMax: 64 * KiB,
   streamsMax: 100,
   sessionsPerConnectionMax: 16,
   streamMemoryBytesMax: 10 * MiB,

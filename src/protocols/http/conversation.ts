@@ -107,7 +107,7 @@ class Exchange implements ConversationHost {
       this.#conversation = conversation;
       signal.addEventListener('abort', refused, { once: true });
       if (signal.aborted) refused();
-      client.body(new Everything((bytes) => conversation.fromClient(bytes))).then(
+      later(() => client.body(new Everything((bytes) => conversation.fromClient(bytes)))).then(
         () => this.#finish(undefined),
         (thrown: unknown) => this.#finish(toGatewayError(thrown)),
       );
@@ -176,7 +176,9 @@ class Exchange implements ConversationHost {
     if (valueOf(head.fields, 'upgrade')?.toLowerCase() !== request.upgrade?.toLowerCase()) {
       throw new GatewayError('SP_TARGET_PROTOCOL', { detail: 'another protocol' });
     }
-    input.consume(new Everything((bytes) => this.#conversation?.fromTarget(bytes))).then(
+    later(() =>
+      input.consume(new Everything((bytes) => this.#conversation?.fromTarget(bytes))),
+    ).then(
       () => this.#targetGone(),
       (thrown: unknown) => this.#finish(targetError(thrown)),
     );
@@ -214,3 +216,6 @@ function targetError(thrown: unknown): GatewayError {
   if (error.code !== 'SP_FRAME_MALFORMED') return error;
   return new GatewayError('SP_TARGET_PROTOCOL', { detail: error.message, cause: error });
 }
+
+/** For who does not wait here: an answer or an exception that is there at once comes later too. */
+const later = async (ask: () => boolean | Promise<boolean>): Promise<boolean> => await ask();

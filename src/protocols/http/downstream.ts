@@ -17,18 +17,16 @@ import type {
 } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
 import type { Wire } from '#core/wire.ts';
-import { membersOf, valueOf } from './codec/fields.ts';
-import { requestFraming } from './codec/framing.ts';
-import { readRequestHead, type RequestHead } from './codec/head.ts';
+import { type RequestHead, RequestHeads } from './codec/head.ts';
 import { FirstBytes, HeadConsumer } from './consumers.ts';
-import { claimText, readClaim } from './credentials.ts';
+import { readClaim } from './credentials.ts';
 import type { Dialect } from './dialect.ts';
 import { Input } from './input.ts';
-import { readBody } from './read-body.ts';
+import { noBody, type ReadBody, readBody } from './read-body.ts';
 import { refusalOf, refuse } from './refusal.ts';
 import { type Asked, Relay } from './relay.ts';
-import { forwardedFields } from './request.ts';
 import { type Place, type Routes, userOf } from './route.ts';
+import { SaidFields } from './said.ts';
 import { HttpSession } from './session.ts';
 import type { Spares } from './spares.ts';
 
@@ -68,18 +66,28 @@ export interface SharedAdmission {
 
 interface Current {
   readonly key: string;
-  /** What the last request said that led to the key. */
-  said: string;
+  /** What led to the key. */
+  readonly target: string | undefined;
+  said: SaidFields;
   readonly session: HttpSession;
   readonly relay: Relay;
+}
+
+/** A request with what was found out about it. */
+interface Understood {
+  readonly session: HttpSession;
+  readonly said: SaidFields;
+  readonly body: ReadBody;
 }
 
 export class Downstream {
   readonly #parts: DownstreamParts;
   readonly #signal: AbortSignal;
   readonly #gone: AbortController = new AbortController();
+  readonly #heads: RequestHeads = new RequestHeads(httpLimits.fieldsMax);
   #input: Input;
   #current: Current | undefined;
+  #said: SaidFields | undefined;
   #isIdle: boolean = false;
   #idleSinceMs: number = 0;
   #cancelIdle: () => void = () => {};
@@ -132,6 +140,7 @@ export class Downstream {
 
   #attach(): Input {
     return new Input(this.#parts.wire, 1, {
+      fault: toGatewayError,
       gone: () => this.#gone.abort(),
       drained: () => this.#current?.session.outlet.drained(),
     });
@@ -187,23 +196,23 @@ export class Downstream {
     try {
       const { door } = this.#parts;
       const place = this.#parts.routes.place(head, door.listener.target);
-      current = this.#sameSession(head, place) ?? (await this.#session(head, place));
-      asked = await this.#asked(head, place, current.session);
+      const said = this.#saidBy(head);
+      current = this.#sameSession(said, place) ?? (await this.#session(head, said, place));
+      const isAlone = said.framing.kind === 'none';
+      const body = isAlone ? noBody : await this.#body(head, said, current.session);
+      asked = this.#asked(head, place, { session: current.session, said, body });
     } catch (thrown) {
       this.#turnAway(toGatewayError(thrown), head.method);
       return false;
     }
-    return await current.relay.serve(asked);
+    return current.relay.serve(asked);
   }
 
   /** The head of the next request; undefined when there is none. */
   async #head(): Promise<RequestHead | undefined> {
     const { door, services } = this.#parts;
     const spend = this.#current === undefined ? (count: number) => door.spend(count) : undefined;
-    const consumer = new HeadConsumer(
-      (bytes) => readRequestHead(bytes, httpLimits.fieldsMax),
-      spend,
-    );
+    const consumer = new HeadConsumer((bytes) => this.#heads.read(bytes), spend);
     this.#isIdle = true;
     this.#idleSinceMs = services.clock.monotonicMs();
     try {
@@ -224,20 +233,29 @@ export class Downstream {
     });
   }
 
-  /** The present session, if the request says exactly what the one before it said. */
-  #sameSession(head: RequestHead, place: Place): Current | undefined {
-    return this.#current?.said === saidOf(head, place) ? this.#current : undefined;
+  /** What the fields of a request say; mostly those of the one before. */
+  #saidBy(head: RequestHead): SaidFields {
+    if (this.#said?.isOf(head) !== true) this.#said = new SaidFields(head);
+    return this.#said;
+  }
+
+  /** The present session, if the request claims exactly what the one before it claimed. */
+  #sameSession(said: SaidFields, { target }: Place): Current | undefined {
+    const current = this.#current;
+    if (current === undefined || current.target !== target) return undefined;
+    if (!current.said.isSameClaim(said)) return undefined;
+    current.said = said;
+    return current;
   }
 
   /** The session that a request belongs to: the present one if proof and target are the same. */
-  async #session(head: RequestHead, place: Place): Promise<Current> {
+  async #session(head: RequestHead, said: SaidFields, place: Place): Promise<Current> {
     const { door, services, dialect, wire } = this.#parts;
     const claim = readClaim(head.fields);
     const named = userOf(claim.user, place.target);
     const key = `${named}\n${claim.key.reveal()}`;
-    const said = saidOf(head, place);
     if (this.#current?.key === key) {
-      this.#current.said = said;
+      this.#current = { ...this.#current, target: place.target, said };
       return this.#current;
     }
     const former = this.#current;
@@ -264,7 +282,7 @@ export class Downstream {
       spares,
     });
     const relay = new Relay(session, this.#client(), dialect);
-    this.#current = { key, said, session, relay };
+    this.#current = { key, target: place.target, said, session, relay };
     // From here on a client that leaves is noticed while it waits for its answer.
     this.#input.heldBytesMax = services.limits.heldBytesMax;
     admission.signal.addEventListener('abort', () => this.#ended(session), { once: true });
@@ -285,26 +303,33 @@ export class Downstream {
     };
   }
 
-  /** A request with its body, as far as that is read before it is judged. */
-  async #asked(head: RequestHead, place: Place, session: HttpSession): Promise<Asked> {
-    const { settings, upstream, admission } = session;
-    const { dialect } = this.#parts;
-    const framing = requestFraming(head);
-    const expected = valueOf(head.fields, 'expect')?.toLowerCase();
-    if (expected === '100-continue' && framing.kind !== 'none') {
-      session.outlet.put(goOn);
-      session.outlet.flush();
+  /** The body of a request, as far as it is read before it is judged. */
+  async #body(
+    head: RequestHead,
+    { framing, isExpecting }: SaidFields,
+    { outlet, settings }: HttpSession,
+  ): Promise<ReadBody> {
+    if (isExpecting) {
+      outlet.put(goOn);
+      outlet.flush();
     }
-    const { body, rest, isDecoded } = await readBody(this.#input, head, framing, settings);
+    return readBody(this.#input, head, framing, settings);
+  }
+
+  /** A request as it is judged and as it goes on. */
+  #asked(
+    head: RequestHead,
+    place: Place,
+    { session, said, body: { body, rest, isDecoded } }: Understood,
+  ): Asked {
+    const { upstream, admission } = session;
+    const { dialect } = this.#parts;
     const isMasked = !admission.stages.masks.empty;
     const { secretField } = upstream;
-    const fields = forwardedFields(head, { isMasked, isDecoded, secretField });
+    const fields = said.forwarded({ isMasked, isDecoded, secretField });
     const forwarded = isMasked ? dialect.maskedFields(fields, place.path) : fields;
-    const connection = membersOf(head.fields, 'connection');
-    const named = connection.includes('upgrade') ? valueOf(head.fields, 'upgrade') : undefined;
-    const isBodiless =
-      framing.kind === 'none' || (framing.kind === 'length' && framing.length === 0);
-    const upgrade = dialect.upgrades.find((protocol) => protocol === named?.toLowerCase());
+    const { upgrade } = said;
+    const mayUpgrade = upgrade !== undefined && dialect.upgrades.includes(upgrade);
     return {
       request: {
         method: head.method,
@@ -315,12 +340,12 @@ export class Downstream {
         host: upstream.host,
         clientHost: head.host,
         body,
-        upgrade: isBodiless && head.version === 1 ? upgrade : undefined,
+        upgrade: mayUpgrade && said.isBodiless ? upgrade : undefined,
       },
       prefix: place.prefix,
       isModern: head.version === 1,
-      takesTrailers: head.version === 1 && membersOf(head.fields, 'te').includes('trailers'),
-      isLast: head.version === 0 || connection.includes('close') || this.#isEnding,
+      takesTrailers: said.takesTrailers,
+      isLast: said.isLast || this.#isEnding,
       rest,
     };
   }
@@ -343,9 +368,6 @@ export class Downstream {
     }
   }
 }
-
-const saidOf = ({ fields }: RequestHead, { target = '' }: Place): string =>
-  `${target}\n${claimText(fields).reveal()}`;
 
 const isHttp2 = (first: Uint8Array): boolean =>
   Buffer.from(first.subarray(0, HTTP2_PREFACE.length)).toString('latin1') === HTTP2_PREFACE;

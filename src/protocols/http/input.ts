@@ -5,7 +5,7 @@
  *
  * Invariants: bytes are handed over in order, each once; a view is valid only during the call.
  */
-import { toGatewayError } from '#core/errors.ts';
+import type { GatewayError } from '#core/errors.ts';
 import type { Wire, WireSink } from '#core/wire.ts';
 
 /** Takes bytes until it has what it wants. */
@@ -19,8 +19,10 @@ export interface Consumer {
   readonly isDone: boolean;
 }
 
-/** What the owner of an input is told, beside the bytes. */
+/** What the owner of an input is told and asked, beside the bytes. */
 export interface InputEvents {
+  /** What a consumer's exception is to whoever waits for it. */
+  fault(thrown: unknown): GatewayError;
   /** The peer has sent FIN or is gone; called once. */
   gone(): void;
   /** Everything written to the connection is in the kernel's hands. */
@@ -69,16 +71,18 @@ export class Input implements WireSink {
   /**
    * Hands bytes to `consumer` until it is done. One at a time.
    *
-   * @returns whether it was done; false when the peer ended first.
+   * @returns whether it was done; false when the peer ended first. At once, when that is known.
    * @throws what the consumer throws, as a GatewayError.
    */
-  consume(consumer: Consumer): Promise<boolean> {
+  consume(consumer: Consumer): boolean | Promise<boolean> {
+    const held = this.#held;
+    if (held.length > 0 || consumer.isDone) {
+      this.#held = nothing;
+      if (this.#takeHeld(consumer, held)) return true;
+    }
+    if (this.#isGone) return false;
     return new Promise((resolve, reject) => {
       this.#waiting = { consumer, resolve, reject };
-      const held = this.#held;
-      this.#held = nothing;
-      if (held.length > 0 || consumer.isDone) this.#hand(held);
-      if (this.#isGone) this.#finish(false);
       this.#flow();
     });
   }
@@ -144,15 +148,29 @@ export class Input implements WireSink {
     const waiting = this.#waiting;
     if (waiting === undefined) return;
     try {
-      const next = waiting.consumer.take(bytes, 0);
-      if (!waiting.consumer.isDone) return;
-      this.#hold(bytes, next);
+      if (this.#take(waiting.consumer, bytes)) this.#finish(true);
     } catch (thrown) {
       this.#waiting = undefined;
-      waiting.reject(toGatewayError(thrown));
-      return;
+      waiting.reject(this.#events.fault(thrown));
     }
-    this.#finish(true);
+  }
+
+  #takeHeld(consumer: Consumer, held: Uint8Array): boolean {
+    try {
+      return this.#take(consumer, held);
+    } catch (thrown) {
+      throw this.#events.fault(thrown);
+    } finally {
+      this.#flow();
+    }
+  }
+
+  /** Answers whether the consumer is done; then the rest is held for the next. */
+  #take(consumer: Consumer, bytes: Uint8Array): boolean {
+    const next = consumer.take(bytes, 0);
+    if (!consumer.isDone) return false;
+    this.#hold(bytes, next);
+    return true;
   }
 
   #finish(isWhole: boolean): void {

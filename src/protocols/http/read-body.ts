@@ -22,6 +22,9 @@ export interface ReadBody {
 
 const nothing: Uint8Array = new Uint8Array(0);
 
+/** What there is of a request without a body. */
+export const noBody: ReadBody = { body: { kind: 'none' }, rest: undefined, isDecoded: false };
+
 /** @throws GatewayError `SP_FRAME_TOO_LARGE`, `SP_FRAME_MALFORMED`, `SP_UNSUPPORTED` */
 export async function readBody(
   input: Input,
@@ -29,7 +32,7 @@ export async function readBody(
   framing: Framing,
   settings: HttpSettings,
 ): Promise<ReadBody> {
-  if (framing.kind === 'none') return { body: { kind: 'none' }, rest: undefined, isDecoded: false };
+  if (framing.kind === 'none') return noBody;
   const { bodyBytesMax } = settings;
   const length = framing.kind === 'length' ? framing.length : undefined;
   if (length !== undefined && length > bodyBytesMax) {

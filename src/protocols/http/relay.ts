@@ -30,6 +30,7 @@ import { answerFields, trailerFields } from './results.ts';
 import type { HttpSession } from './session.ts';
 import { runTunnel } from './tunnel.ts';
 import type { Connection } from './spares.ts';
+import { targetFault } from './upstream.ts';
 
 const INTERIM_MAX = 16;
 
@@ -52,8 +53,8 @@ export interface Asked {
 export interface Client {
   /** Aborted when the client has gone. */
   readonly gone: AbortSignal;
-  /** Hands what follows on. Resolves to false when the client went first. */
-  readonly body: (consumer: Consumer) => Promise<boolean>;
+  /** Hands what follows on. False when the client went first. */
+  readonly body: (consumer: Consumer) => boolean | Promise<boolean>;
   /** The client's body waits, and goes on. */
   readonly flow: { pause(): void; resume(): void };
 }
@@ -94,7 +95,8 @@ export class Relay {
         return false;
       }
       const analysis = this.#dialect.analyse(request, context, masks);
-      const judged = await this.#judge(asked, analysis);
+      const judging = this.#judge(asked, analysis);
+      const judged = judging instanceof Promise ? await judging : judging;
       if (judged.refused) return this.#refuse(judged, asked);
       return await this.#forward(judged, asked, analysis);
     } catch (thrown) {
@@ -135,7 +137,8 @@ export class Relay {
   ): Promise<boolean> {
     const { upstream, admission, outlet } = this.#session;
     const { request } = asked;
-    const connection = await upstream.connection(this.#over);
+    const connecting = upstream.connection(this.#over);
+    const connection = connecting instanceof Promise ? await connecting : connecting;
     connection.onDrained = () => this.#client.flow.resume();
     outlet.from(connection.input);
     const added = [
@@ -187,7 +190,7 @@ export class Relay {
   async #receive({ input }: Connection): Promise<ResponseHead> {
     for (let count = 0; count < INTERIM_MAX; count += 1) {
       const consumer = new HeadConsumer((bytes) => readResponseHead(bytes, httpLimits.fieldsMax));
-      if (!(await fromTarget(input.consume(consumer)))) throw new GatewayError('SP_TARGET_LOST');
+      if (!(await input.consume(consumer))) throw new GatewayError('SP_TARGET_LOST');
       const { head } = consumer;
       if (head.status >= 200 || head.status === 101) return head;
     }
@@ -198,7 +201,7 @@ export class Relay {
   async #pass({ input }: Connection, { asked, analysis, permit, head }: Passing): Promise<boolean> {
     const { admission, outlet, settings, upstream } = this.#session;
     const masks = masksOf(admission.stages.masks, permit);
-    const framing = await fromTarget(framingOf(head, asked.request.method));
+    const framing = framingOf(head, asked.request.method);
     const { request } = asked;
     const masker =
       masks.empty || framing.kind === 'none'
@@ -224,7 +227,8 @@ export class Relay {
       (bytes, start, end) => answer.take(bytes, start, end),
       () => answer.flush(),
     );
-    const isWhole = consumer.isDone || (await fromTarget(input.consume(consumer)));
+    const passing = consumer.isDone || input.consume(consumer);
+    const isWhole = passing === true || (await passing);
     if (!isWhole && !consumer.mayEndByClose) throw new GatewayError('SP_TARGET_LOST');
     answer.end(asked.takesTrailers ? trailerFields(consumer.trailers, masks) : []);
     const isClosing = membersOf(head.fields, 'connection').includes('close');
@@ -314,19 +318,12 @@ function bodyValues({ body }: HttpRequest): readonly BoundValue[] {
   return [{ type: 'body', format: 'binary', bytes: body.bytes }];
 }
 
-async function framingOf(head: ResponseHead, method: string): Promise<Framing> {
-  return responseFraming(head, method);
+function framingOf(head: ResponseHead, method: string): Framing {
+  try {
+    return responseFraming(head, method);
+  } catch (thrown) {
+    throw targetFault(thrown);
+  }
 }
 
 const broken = (detail: string): GatewayError => new GatewayError('SP_TARGET_PROTOCOL', { detail });
-
-/** What is wrong with an answer is the target's mistake, not the client's. */
-async function fromTarget<Value>(reading: Promise<Value>): Promise<Value> {
-  try {
-    return await reading;
-  } catch (thrown) {
-    const error = toGatewayError(thrown);
-    const isForm = error.code === 'SP_FRAME_MALFORMED' || error.code === 'SP_FRAME_TOO_LARGE';
-    throw isForm ? broken(error.message) : error;
-  }
-}

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '#core/clock.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
+import { httpLimits } from '#core/limits.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Admission } from '#core/protocol.ts';
 import { Secret } from '#core/secret.ts';
@@ -50,11 +51,11 @@ export class Upstream {
    *
    * @throws GatewayError when the target cannot be reached.
    */
-  async connection(signal: AbortSignal): Promise<Connection> {
+  connection(signal: AbortSignal): Connection | Promise<Connection> {
     this.drop();
     const { spares, clock } = this.#parts;
-    this.#open = spares.take(clock.monotonicMs()) ?? (await this.#dial(signal));
-    return this.#open;
+    this.#open = spares.take(clock.monotonicMs());
+    return this.#open ?? this.#connect(signal);
   }
 
   /** The connection may be used for another request. */
@@ -87,6 +88,11 @@ export class Upstream {
     return encodeHead(start, [...own, ...request.forwarded, ...added, ...lengthFields(request)]);
   }
 
+  async #connect(signal: AbortSignal): Promise<Connection> {
+    this.#open = await this.#dial(signal);
+    return this.#open;
+  }
+
   async #dial(signal: AbortSignal): Promise<OpenConnection> {
     const { admission, clock } = this.#parts;
     const secrets = await admission.secrets();
@@ -102,10 +108,14 @@ export class Upstream {
         alpn: ['http/1.1'],
       });
     }
-    const events = { drained: () => open.onDrained(), gone: () => open.onGone() };
+    const events = {
+      fault: targetFault,
+      drained: () => open.onDrained(),
+      gone: () => open.onGone(),
+    };
     const open: OpenConnection = {
       wire,
-      input: new Input(wire, 1, events),
+      input: new Input(wire, httpLimits.unaskedBytesMax, events),
       secret: this.#secretOf(secrets.username, secrets.password),
       lastUsedMs: clock.monotonicMs(),
       onDrained: () => undefined,
@@ -130,6 +140,13 @@ export class Upstream {
         return { name: this.secretField ?? 'authorization', value: password };
     }
   }
+}
+
+/** What is wrong with an answer is the target's mistake, not the client's. */
+export function targetFault(thrown: unknown): GatewayError {
+  const error = toGatewayError(thrown);
+  const isForm = error.code === 'SP_FRAME_MALFORMED' || error.code === 'SP_FRAME_TOO_LARGE';
+  return isForm ? new GatewayError('SP_TARGET_PROTOCOL', { detail: error.message }) : error;
 }
 
 function lengthFields({ method, body }: HttpRequest): readonly Field[] {

@@ -6,7 +6,7 @@ import { ChunkedDecoder, encodeChunk, lastChunk } from './chunked.ts';
 import { endToEnd, type Field, valueOf } from './fields.ts';
 import { requestFraming, responseFraming } from './framing.ts';
 import { HeadReader } from './head-reader.ts';
-import { type RequestHead, readRequestHead, readResponseHead } from './head.ts';
+import { type RequestHead, RequestHeads, readRequestHead, readResponseHead } from './head.ts';
 import { encodeHead } from './write.ts';
 
 const encoder = new TextEncoder();
@@ -36,6 +36,37 @@ const whole = (text: string): RequestHead => {
 };
 
 const get = 'GET /a/b?c=d HTTP/1.1\r\nHost: App.test:80\r\nAccept: \t*/* \r\nX: \r\n\r\n';
+
+describe('heads of the requests of one connection', () => {
+  it('are read as if each were alone, and share the fields that are the same', () => {
+    const line = fc.constantFrom('GET / HTTP/1.1', 'POST /x HTTP/1.0', 'GET / HTTP/2', 'GET  /');
+    const field = fc.constantFrom('Host: a', 'Host: b', 'X: 1', 'X: 2', 'bad', 'Host : a');
+    const head = fc.tuple(line, fc.array(field, { maxLength: 3 }));
+    fc.assert(
+      fc.property(fc.array(head, { maxLength: 6 }), (heads) => {
+        const reader = new RequestHeads(2);
+        const read = (make: () => RequestHead): unknown => {
+          try {
+            return make();
+          } catch (thrown) {
+            return String(thrown);
+          }
+        };
+        for (const [first, fields] of heads) {
+          const raw = bytes(`${[first, ...fields].join('\r\n')}\r\n\r\n`);
+          assert.deepEqual(
+            read(() => reader.read(raw)),
+            read(() => readRequestHead(raw, 2)),
+          );
+        }
+      }),
+    );
+    const reader = new RequestHeads(9);
+    const { fields } = reader.read(bytes(get));
+    assert.equal(reader.read(bytes(get.replace('/a/b', '/c'))).fields, fields);
+    assert.notEqual(reader.read(bytes(get.replace('*/*', '*/1'))).fields, fields);
+  });
+});
 
 describe('heads of requests', () => {
   it('are the same whole, byte by byte and at every split', () => {

@@ -23,17 +23,20 @@ export function valueOf(fields: readonly Field[], name: string): string | undefi
   return undefined;
 }
 
+const none: readonly string[] = [];
+
 /** The members of a list field, over all its lines: in lower case, without parameters' meaning. */
 export function membersOf(fields: readonly Field[], name: string): readonly string[] {
-  const members: string[] = [];
+  let members: string[] | undefined;
   for (const field of fields) {
     if (field.name !== name) continue;
+    members ??= [];
     for (const part of field.value.split(',')) {
       const member = part.trim().toLowerCase();
       if (member !== '') members.push(member);
     }
   }
-  return members;
+  return members ?? none;
 }
 
 /** What servers that turn fields into environment variables take a name for. */

@@ -32,28 +32,56 @@ export interface ResponseHead {
   readonly fields: readonly Field[];
 }
 
+const LF = 0x0a;
 const strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const malformed = (detail: string): GatewayError =>
   new GatewayError('SP_FRAME_MALFORMED', { detail });
 
 /**
- * Reads the head of a request.
- *
- * @param bytes - the head with the empty line at its end.
- * @throws GatewayError `SP_FRAME_MALFORMED`, `SP_FRAME_TOO_LARGE`, `SP_UNSUPPORTED`
+ * Reads the heads of the requests of one connection. A client's requests differ in the request line
+ * and mostly have the same fields: those are read once, and are the same object then.
  */
-export function readRequestHead(bytes: Uint8Array, fieldsMax: number): RequestHead {
-  const lines = linesOf(bytes, fieldsMax);
-  const parts = (lines[0] ?? '').split(' ');
-  const [method = '', target = '', protocol = ''] = parts;
-  if (parts.length !== 3) throw malformed('the request line');
-  if (!isToken(method)) throw malformed('the method');
-  const version = readVersion(protocol);
-  if (!isVisible(target)) throw malformed('the request target');
-  const fields = readFields(lines);
-  return { method, version, fields, ...readTarget({ method, target, version, fields }) };
+export class RequestHeads {
+  readonly #fieldsMax: number;
+  /** The fields of the last head as they were sent, with the empty line. */
+  #block: Uint8Array = new Uint8Array(0);
+  #fields: readonly Field[] = [];
+
+  constructor(fieldsMax: number) {
+    this.#fieldsMax = fieldsMax;
+  }
+
+  /**
+   * Reads one head.
+   *
+   * @param bytes - the head with the empty line at its end.
+   * @throws GatewayError `SP_FRAME_MALFORMED`, `SP_FRAME_TOO_LARGE`, `SP_UNSUPPORTED`
+   */
+  read(bytes: Uint8Array): RequestHead {
+    const end = bytes.indexOf(LF) + 1;
+    const line = textOf(bytes.subarray(0, end));
+    const parts = line.slice(0, -2).split(' ');
+    const [method = '', target = '', protocol = ''] = parts;
+    if (parts.length !== 3 || !line.endsWith('\r\n')) throw malformed('the request line');
+    if (!isToken(method)) throw malformed('the method');
+    const version = readVersion(protocol);
+    if (!isVisible(target)) throw malformed('the request target');
+    const fields = this.#read(bytes.subarray(end));
+    return { method, version, fields, ...readTarget({ method, target, version, fields }) };
+  }
+
+  #read(block: Uint8Array): readonly Field[] {
+    if (Buffer.compare(block, this.#block) === 0) return this.#fields;
+    this.#fields = readFields(linesOf(block, this.#fieldsMax));
+    this.#block = block.slice();
+    return this.#fields;
+  }
 }
+
+/** Reads one head alone; see {@link RequestHeads.read}. */
+export const readRequestHead = (bytes: Uint8Array, fieldsMax: number): RequestHead =>
+  new RequestHeads(fieldsMax).read(bytes);
 
 interface Start {
   readonly method: string;
@@ -107,8 +135,7 @@ function readHost({ fields, version }: Start): string {
  * @throws GatewayError `SP_FRAME_MALFORMED`, `SP_FRAME_TOO_LARGE`
  */
 export function readResponseHead(bytes: Uint8Array, fieldsMax: number): ResponseHead {
-  const lines = linesOf(bytes, fieldsMax);
-  const line = lines[0] ?? '';
+  const [line = '', ...lines] = linesOf(bytes, fieldsMax + 1);
   const version = readVersion(line.slice(0, 8));
   const status = parseDecimal(line.slice(9, 12));
   const isSpaced = line[8] === ' ' && (line.length === 12 || line[12] === ' ');
@@ -126,26 +153,26 @@ function readVersion(text: string): HttpVersion {
   throw malformed('the version');
 }
 
-/** The lines before the empty one. A CR or LF that is not the end of a line does not pass. */
-function linesOf(bytes: Uint8Array, fieldsMax: number): readonly string[] {
-  let text: string;
+function textOf(bytes: Uint8Array): string {
   try {
-    text = strict.decode(bytes);
+    return strict.decode(bytes);
   } catch (cause) {
     throw new GatewayError('SP_FRAME_MALFORMED', { detail: 'a head that is not UTF-8', cause });
   }
-  const lines = text.slice(0, -4).split('\r\n');
-  if (lines.length - 1 > fieldsMax) {
+}
+
+/** The lines before the empty one. A CR or LF that is not the end of a line does not pass. */
+function linesOf(bytes: Uint8Array, linesMax: number): readonly string[] {
+  const text = textOf(bytes);
+  // Nothing but the empty line: no fields at all.
+  const lines = text.length === 2 ? [] : text.slice(0, -4).split('\r\n');
+  if (lines.length > linesMax) {
     throw new GatewayError('SP_FRAME_TOO_LARGE', { detail: 'too many fields' });
   }
   return lines;
 }
 
-function readFields(lines: readonly string[]): readonly Field[] {
-  const fields: Field[] = [];
-  for (let at = 1; at < lines.length; at += 1) fields.push(readField(lines[at] ?? ''));
-  return fields;
-}
+const readFields = (lines: readonly string[]): readonly Field[] => lines.map(readField);
 
 /**
  * One field line. Folded lines and white space before the colon have no name that is a token.

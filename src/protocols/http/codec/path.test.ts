@@ -3,6 +3,8 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { decodePath, encodePath } from './path.ts';
 
+const encoded = (character: string): string => `%${character.charCodeAt(0).toString(16)}`;
+
 describe('paths', () => {
   it('have one form, whatever their spelling', () => {
     const cases: Readonly<Record<string, string>> = {
@@ -19,6 +21,23 @@ describe('paths', () => {
       '/caf%C3%A9%20x': '/café x',
     };
     for (const [raw, path] of Object.entries(cases)) assert.equal(decodePath(raw), path, raw);
+  });
+
+  it('are the same whether a letter is encoded or not', () => {
+    const segment = fc.constantFrom('', '.', '..', '.a', 'a.', '...', 'ab', '-', '@');
+    fc.assert(
+      fc.property(fc.array(segment, { maxLength: 5 }), (segments) => {
+        const raw = `/${segments.join('/')}`;
+        const read = (path: string): string => {
+          try {
+            return decodePath(path);
+          } catch {
+            return 'refused';
+          }
+        };
+        assert.equal(read(raw), read(raw.replaceAll(/[^/]/g, encoded)));
+      }),
+    );
   });
 
   it('are refused when servers would read them differently', () => {

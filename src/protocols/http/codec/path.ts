@@ -9,6 +9,9 @@ import { hexValue, isPathByte } from './characters.ts';
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
+const SLASH = 0x2f;
+const DOT = 0x2e;
+
 const malformed = (detail: string): GatewayError =>
   new GatewayError('SP_FRAME_MALFORMED', { detail });
 
@@ -23,6 +26,7 @@ const refused: ReadonlySet<number> = new Set([0x25, 0x2f, 0x5c, 0x3b, 0x3f, 0x23
  */
 export function decodePath(raw: string): string {
   if (!raw.startsWith('/')) throw malformed('a path begins with a slash');
+  if (isCanonical(raw)) return raw;
   const bytes = new Uint8Array(raw.length);
   let length = 0;
   for (let at = 0; at < raw.length; at += 1) {
@@ -42,6 +46,18 @@ export function decodePath(raw: string): string {
     length += 1;
   }
   return withoutDots(textOf(bytes.subarray(0, length)));
+}
+
+/** Whether nothing in a path is encoded, refused, repeated or could be a dot segment. */
+function isCanonical(path: string): boolean {
+  let isSegmentStart = false;
+  for (let at = 0; at < path.length; at += 1) {
+    const code = path.charCodeAt(at);
+    if (isSegmentStart && (code === SLASH || code === DOT)) return false;
+    if (code !== SLASH && !isPathByte(code)) return false;
+    isSegmentStart = code === SLASH;
+  }
+  return true;
 }
 
 function textOf(bytes: Uint8Array): string {
