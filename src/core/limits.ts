@@ -246,6 +246,8 @@ export interface StreamLimits {
   readonly earlyBytesMax: number;
   /** Milliseconds for a client to open the streams that it asked for. */
   readonly openMsMax: number;
+  /** Milliseconds for a client to leave once it was told how its program ended. */
+  readonly lingerMsMax: number;
 }
 
 export const streamLimits: StreamLimits = {
@@ -257,4 +259,5 @@ export const streamLimits: StreamLimits = {
   resizeBytesMax: 256,
   earlyBytesMax: 256 * KiB,
   openMsMax: 30_000,
+  lingerMsMax: 1_000,
 };

@@ -40,7 +40,7 @@ export class ProgramConversation implements Conversation, ClientEvents {
   readonly #tape: ChannelTape;
   readonly #mask: OutputMask;
   readonly #target: SpdyTargetStreams;
-  readonly #stopWaiting: () => void;
+  #stopWaiting: () => void;
   #state: State = 'opening';
   #permit: AllowedCommand | undefined;
   #early: Uint8Array[] = [];
@@ -238,7 +238,8 @@ export class ProgramConversation implements Conversation, ClientEvents {
     this.#tape.closed();
     this.#client.finish(encodeEnd({ ...end, message: this.#masked(end.message) }));
     this.#state = 'ended';
-    host.end();
+    // The client leaves when it has read everything.
+    this.#stopWaiting = host.clock.after(streamLimits.lingerMsMax, () => host.end());
   }
 
   /** What the target says in a status is text like all its text. */
