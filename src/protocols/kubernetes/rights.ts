@@ -5,7 +5,9 @@
  */
 import type { SessionContext } from '#core/command.ts';
 
-type Holder = Pick<SessionContext, 'features' | 'identity'>;
+type Holder = Pick<SessionContext, 'features'> & {
+  readonly identity: Pick<SessionContext['identity'], 'kind'>;
+};
 
 const has = ({ identity, features }: Holder, ...names: readonly string[]): boolean =>
   identity.kind === 'human' || names.some((name) => features.includes(name));
