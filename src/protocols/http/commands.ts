@@ -14,7 +14,7 @@ import type { RequestAnalysis } from './dialect.ts';
 import { collectMultipart, collectPairs } from './facts-form.ts';
 import { addDocument, addGraphqlRequest, type GraphqlFacts, noGraphql } from './facts-graphql.ts';
 import { addField, type Collected, collectJson } from './facts-json.ts';
-import { isUtf8, mediaType } from './media-type.ts';
+import { isGrpcType, isUtf8, mediaType } from './media-type.ts';
 import { bodyText, type HttpRequest } from './request.ts';
 
 interface Meaning {
@@ -63,13 +63,15 @@ export function analyseRequest(request: HttpRequest, settings: HttpSettings): Re
   if (route !== undefined) addPathValues(route.path, request.path, found);
   if (request.query !== undefined) collectPairs(request.query, 'query', found);
   const isGraphql = settings.graphql.includes(path);
+  const call = grpcCall(request);
+  if (call !== undefined) addGrpc(call, found);
   readBody(request, isGraphql, found);
   if (isGraphql) readGraphql(request, found);
   addOverrides(request.fields, found);
   if (request.upgrade !== undefined) found.reasons.add('what follows the upgrade is not judged');
   const name = route?.path.toLowerCase() ?? path;
   return {
-    facts: factsOf(request, { found, route, name }),
+    facts: factsOf(request, { found, route, name, call }),
     aliases: found.graphql.aliases,
   };
 }
@@ -193,29 +195,43 @@ function readGraphql({ body, query, fields }: HttpRequest, found: Findings): voi
   }
 }
 
+/** The method that a call of gRPC names, as `package.Service/Method`. */
+function grpcCall({ path, fields }: Pick<HttpRequest, 'path' | 'fields'>): string | undefined {
+  return isGrpcType(mediaType(fields).name) ? path.slice(1) : undefined;
+}
+
+function addGrpc(call: string, found: Findings): void {
+  const slash = call.lastIndexOf('/');
+  addField(found, 'grpc.service', call.slice(0, Math.max(slash, 0)));
+  addField(found, 'grpc.method', call.slice(slash + 1));
+  found.reasons.add('messages of gRPC are not read');
+}
+
 interface Named {
   readonly found: Findings;
   readonly route: RouteSetting | undefined;
   readonly name: string;
+  readonly call: string | undefined;
 }
 
-function factsOf({ path, method }: HttpRequest, { found, route, name }: Named): Facts {
+function factsOf({ path, method }: HttpRequest, { found, route, name, call }: Named): Facts {
   const { methods, graphql, reasons } = found;
   const effects = new Set<Effect>();
   const objects: ObjectFact[] = [];
   for (const each of methods) {
-    const meaning = meanings.get(each) ?? unknownMeaning;
+    // What a call of gRPC does, its name alone does not say.
+    const meaning = (call === undefined ? meanings.get(each) : undefined) ?? unknownMeaning;
     // A POST is how GraphQL asks: what it does, the document says.
     const isSaid = route?.effects !== undefined && each === method;
     const isGraphql = graphql.effects.size > 0 && each === 'POST';
     if (!isSaid && !isGraphql) effects.add(meaning.effect);
-    if (meaning === unknownMeaning) reasons.add(`the method ${each.slice(0, 32)} is not known`);
+    if (!meanings.has(each)) reasons.add(`the method ${each.slice(0, 32)} is not known`);
     objects.push({ kind: 'route', name, access: meaning.access });
   }
   for (const effect of graphql.effects) effects.add(effect);
   for (const effect of route?.effects ?? []) effects.add(effect);
   objects.push({ kind: 'path', name: path, access: objects[0]?.access ?? 'execute' });
-  const functions = [...graphql.functions];
+  const functions = call === undefined ? [...graphql.functions] : [call];
   if (route?.operation !== undefined) functions.push(route.operation);
   return {
     effects: [...effects],

@@ -12,12 +12,14 @@ export interface RouteSetting {
   readonly operation?: string | undefined;
   readonly effects?: readonly Effect[] | undefined;
   readonly textUnderMasks?: 'refuse' | 'content' | undefined;
+  readonly body?: 'whole' | 'stream' | undefined;
 }
 
 export interface HttpSettings {
   readonly hosts: readonly string[];
   readonly prefix?: string | undefined;
   readonly upstreamHost?: string | undefined;
+  readonly upstreamHttp: '1.1' | '2' | 'auto';
   readonly authentication: 'bearer' | 'basic' | 'header' | 'none';
   readonly authenticationHeader?: string | undefined;
   readonly bodyBytesMax: number;
@@ -67,6 +69,7 @@ const route: z.ZodType<RouteSetting> = z.strictObject({
   operation: z.string().min(1).optional(),
   effects: z.array(z.enum(routeEffects)).optional(),
   textUnderMasks: z.enum(['refuse', 'content']).optional(),
+  body: z.enum(['whole', 'stream']).optional(),
 });
 
 /** Reads {@link HttpSettings}; the descriptions are the documentation of the configuration. */
@@ -81,6 +84,13 @@ export const httpSettings: z.ZodType<HttpSettings> = z
       .regex(/^[A-Za-z0-9.:[\]-]+$/)
       .optional()
       .describe('Host that the target is told. Default: its own address.'),
+    upstreamHttp: z
+      .enum(['1.1', '2', 'auto'])
+      .default('1.1')
+      .describe(
+        'What the target is spoken to in: HTTP/1.1, which costs least; HTTP/2, which gRPC needs; ' +
+          'or over TLS what it chooses. WebSocket needs HTTP/1.1.',
+      ),
     authentication: z
       .enum(['bearer', 'basic', 'header', 'none'])
       .default('bearer')

@@ -16,14 +16,16 @@ import type {
   SessionEnd,
 } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
+import type { Refusal } from '#core/verdict.ts';
 import type { Wire } from '#core/wire.ts';
 import { type RequestHead, RequestHeads } from './codec/head.ts';
 import { FirstBytes, HeadConsumer } from './consumers.ts';
 import { readClaim } from './credentials.ts';
 import type { Dialect } from './dialect.ts';
 import { Input } from './input.ts';
+import { isGrpcType, mediaType } from './media-type.ts';
 import { noBody, type ReadBody, readBody } from './read-body.ts';
-import { refusalOf, refuse } from './refusal.ts';
+import { type ProblemForm, refusalOf, refuse } from './refusal.ts';
 import { type Asked, Relay } from './relay.ts';
 import { type Place, type Routes, userOf } from './route.ts';
 import { SaidFields } from './said.ts';
@@ -131,7 +133,7 @@ export class Downstream {
   /** What came is no request, or nothing can be recorded any more. */
   #failed(error: GatewayError): void {
     try {
-      this.#turnAway(error, 'GET');
+      this.#turnAway(error, { method: 'GET' });
     } catch (thrown) {
       this.#parts.door.failed(toGatewayError(thrown).code, 'an answer that cannot be recorded');
       this.#parts.wire.destroy();
@@ -183,7 +185,7 @@ export class Downstream {
     }
     this.#input.unread(first.bytes);
     if (door.listener.plaintextAllowed) return true;
-    this.#refuse(refuse('SP_TLS_REQUIRED'), 'GET');
+    this.#refuse(refuse('SP_TLS_REQUIRED'), { method: 'GET' });
     return false;
   }
 
@@ -199,10 +201,13 @@ export class Downstream {
       const said = this.#saidBy(head);
       current = this.#sameSession(said, place) ?? (await this.#session(head, said, place));
       const isAlone = said.framing.kind === 'none';
-      const body = isAlone ? noBody : await this.#body(head, said, current.session);
+      const { method, fields } = head;
+      const judged = { method, path: place.path, fields };
+      const body = isAlone ? noBody : await this.#body(judged, said, current.session);
       asked = this.#asked(head, place, { session: current.session, said, body });
     } catch (thrown) {
-      this.#turnAway(toGatewayError(thrown), head.method);
+      const isGrpc = isGrpcType(mediaType(head.fields).name);
+      this.#turnAway(toGatewayError(thrown), { method: head.method, isGrpc });
       return false;
     }
     return current.relay.serve(asked);
@@ -305,7 +310,7 @@ export class Downstream {
 
   /** The body of a request, as far as it is read before it is judged. */
   async #body(
-    head: RequestHead,
+    head: Pick<RequestHead, 'method' | 'path' | 'fields'>,
     { framing, isExpecting }: SaidFields,
     { outlet, settings }: HttpSession,
   ): Promise<ReadBody> {
@@ -351,15 +356,15 @@ export class Downstream {
   }
 
   /** Answers a request that has no session, or whose body cannot be read. Ends the connection. */
-  #turnAway(error: GatewayError, method: string): void {
+  #turnAway(error: GatewayError, form: Omit<ProblemForm, 'isLast'>): void {
     const { door } = this.#parts;
     if (this.#current === undefined) door.failed(error.code, error.message);
     this.#end = { reason: 'error', code: error.code, detail: error.message };
-    if (!this.#gone.signal.aborted) this.#refuse(refusalOf(error), method);
+    if (!this.#gone.signal.aborted) this.#refuse(refusalOf(error), form);
   }
 
-  #refuse(refusal: ReturnType<typeof refuse>, method: string): void {
-    const bytes = this.#parts.dialect.refusal(refusal, { method, isLast: true });
+  #refuse(refusal: Refusal, form: Omit<ProblemForm, 'isLast'>): void {
+    const bytes = this.#parts.dialect.refusal(refusal, { ...form, isLast: true });
     const session = this.#current?.session;
     if (session === undefined) this.#parts.wire.write(bytes);
     else {

@@ -24,6 +24,10 @@ export interface MediaType {
   readonly boundary: string | undefined;
 }
 
+/** Whether a type is one of gRPC's: messages of its own framing, and a status behind them. */
+export const isGrpcType = (type: string): boolean =>
+  /^application\/grpc(?:[+;]|$)/i.test(type.trim());
+
 const forms: ReadonlyMap<string, BodyForm> = new Map([
   ['application/json', 'json'],
   ['text/json', 'json'],

@@ -6,9 +6,11 @@ import { BodyReader } from './codec/body-reader.ts';
 import { membersOf } from './codec/fields.ts';
 import type { Framing } from './codec/framing.ts';
 import type { RequestHead } from './codec/head.ts';
+import { routeOf } from './commands.ts';
 import type { HttpSettings } from './config.ts';
 import { WholeBody } from './consumers.ts';
 import type { Input } from './input.ts';
+import { isGrpcType, mediaType } from './media-type.ts';
 import type { Asked } from './relay.ts';
 import type { RequestBody } from './request.ts';
 
@@ -28,13 +30,17 @@ export const noBody: ReadBody = { body: { kind: 'none' }, rest: undefined, isDec
 /** @throws GatewayError `SP_FRAME_TOO_LARGE`, `SP_FRAME_MALFORMED`, `SP_UNSUPPORTED` */
 export async function readBody(
   input: Input,
-  head: RequestHead,
+  head: Pick<RequestHead, 'method' | 'path' | 'fields'>,
   framing: Framing,
   settings: HttpSettings,
 ): Promise<ReadBody> {
   if (framing.kind === 'none') return noBody;
   const { bodyBytesMax } = settings;
   const length = framing.kind === 'length' ? framing.length : undefined;
+  if (isStreamed(head, settings)) {
+    const rest = { reader: new BodyReader(framing), begun: nothing };
+    return { body: { kind: 'stream', length }, rest, isDecoded: false };
+  }
   if (length !== undefined && length > bodyBytesMax) {
     return unread(settings, length, { reader: new BodyReader(framing), begun: nothing });
   }
@@ -46,6 +52,18 @@ export async function readBody(
   const codings = membersOf(head.fields, 'content-encoding').filter((name) => name !== 'identity');
   const bytes = undoCodings(whole.bytes, codings);
   return { body: { kind: 'whole', bytes }, rest: undefined, isDecoded: codings.length > 0 };
+}
+
+/**
+ * Whether a body goes on as it comes: as the route says; else that of a call of gRPC, in which
+ * either side may wait for the other's next message.
+ */
+function isStreamed(
+  head: Pick<RequestHead, 'method' | 'path' | 'fields'>,
+  settings: HttpSettings,
+): boolean {
+  const said = routeOf(head, settings)?.body;
+  return said === undefined ? isGrpcType(mediaType(head.fields).name) : said === 'stream';
 }
 
 function unread(

@@ -40,6 +40,8 @@ export interface ProblemForm {
   readonly isLast: boolean;
   /** What was taken off the path of the request. */
   readonly prefix?: string;
+  /** Whether a client of gRPC asks, which reads no body. */
+  readonly isGrpc?: boolean;
 }
 
 /** Paths that the gateway answers itself, on every target's host. */
@@ -55,6 +57,7 @@ const encoder = new TextEncoder();
 
 /** The answer to one refused request. */
 export function encodeRefusal(refusal: Refusal, form: ProblemForm): Uint8Array {
+  if (form.isGrpc === true) return encodeGrpcStatus(refusal, form);
   const row = errorTable[refusal.code];
   const problem = {
     type: `urn:sallyport:error:${refusal.code}`,
@@ -70,6 +73,51 @@ export function encodeRefusal(refusal: Refusal, form: ProblemForm): Uint8Array {
   };
   return encodeAnswer(refusal, { type: 'application/problem+json', content: problem }, form);
 }
+
+/**
+ * The same for a client of gRPC: a status and its message in the head, and nothing behind it.
+ *
+ * @see https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
+ */
+function encodeGrpcStatus(
+  { code, reason, hint, rule, hold }: Refusal,
+  form: ProblemForm,
+): Uint8Array {
+  const where = hold === undefined ? '' : ` ${holdUrl(hold, form)}`;
+  const words = [`sallyport: ${reason}`, hint, `(${code}${rule === '' ? '' : `, rule ${rule}`})`];
+  return encodeHead(statusLine(200, reasons[200] ?? ''), [
+    { name: 'content-type', value: 'application/grpc' },
+    { name: 'grpc-status', value: String(grpcStatuses[errorTable[code].http] ?? GRPC_UNKNOWN) },
+    {
+      name: 'grpc-message',
+      value: encodeURIComponent(
+        (words.filter((text) => text !== '').join(' ') + where).toWellFormed(),
+      ),
+    },
+    { name: 'content-length', value: '0' },
+    ...(form.isLast ? [{ name: 'connection', value: 'close' }] : []),
+  ]);
+}
+
+const GRPC_UNKNOWN = 2;
+
+/** Codes of gRPC by the status of HTTP that a refusal has. */
+const grpcStatuses: Readonly<Record<number, number>> = {
+  400: 3,
+  401: 16,
+  403: 7,
+  404: 5,
+  408: 4,
+  409: 9,
+  413: 8,
+  429: 8,
+  499: 1,
+  500: 13,
+  501: 12,
+  502: 14,
+  503: 14,
+  507: 8,
+};
 
 /** The words of a refusal, as a media type that the client reads. */
 export interface RefusalWords {

@@ -23,6 +23,7 @@ import { converse } from './conversation.ts';
 import type { Dialect, RequestAnalysis } from './dialect.ts';
 import { holdWords } from './hold-status.ts';
 import type { Consumer } from './input.ts';
+import { isGrpcType, mediaType } from './media-type.ts';
 import type { HttpRequest } from './request.ts';
 import { bodyText, requestText } from './request.ts';
 import { encodeJson, ownPaths, type ProblemForm, refusalOf, refuse } from './refusal.ts';
@@ -298,7 +299,12 @@ export class Relay {
 
 function formOf({ request, prefix, isLast, rest }: Asked, endsSession: boolean): ProblemForm {
   // The rest of a body that nobody will read stands in the way of the next request.
-  return { method: request.method, prefix, isLast: isLast || endsSession || rest !== undefined };
+  return {
+    method: request.method,
+    prefix,
+    isLast: isLast || endsSession || rest !== undefined,
+    isGrpc: isGrpcType(mediaType(request.fields).name),
+  };
 }
 
 interface Passing {

@@ -7,6 +7,7 @@ import { httpLimits } from '#core/limits.ts';
 import type { Admission } from '#core/protocol.ts';
 import type { Secret } from '#core/secret.ts';
 import type { Wire } from '#core/wire.ts';
+import { Http2Client } from './h2/client.ts';
 import type { Input } from './input.ts';
 
 /** One connection to a target. */
@@ -26,11 +27,18 @@ export interface OpenConnection extends Connection {
   lastUsedMs: number;
 }
 
+/** A connection that carries many requests at once. */
+export interface TargetClient {
+  readonly client: Http2Client;
+  readonly secret: OpenConnection['secret'];
+}
+
 const nothingToDo = (): void => {};
 
 export class Spares {
   readonly #admission: Pick<Admission, 'release'>;
   #spare: OpenConnection[] = [];
+  readonly #clients = new Set<TargetClient>();
   #isClosed: boolean = false;
 
   constructor(admission: Pick<Admission, 'release'>) {
@@ -46,6 +54,23 @@ export class Spares {
       this.end(open);
     }
     return undefined;
+  }
+
+  /** A connection that carries many requests, if one is open. */
+  get client(): TargetClient | undefined {
+    return [...this.#clients].find(({ client }) => client.isOpen);
+  }
+
+  /** Makes one of a connection that was dialled for it. */
+  add(wire: Wire, secret: OpenConnection['secret']): TargetClient {
+    const client = new Http2Client(wire, () => {
+      this.#clients.delete(added);
+      this.#admission.release(wire);
+    });
+    const added = { client, secret };
+    this.#clients.add(added);
+    if (this.#isClosed) client.close();
+    return added;
   }
 
   give(open: OpenConnection): void {
@@ -73,5 +98,6 @@ export class Spares {
     const spare = this.#spare;
     this.#spare = [];
     for (const open of spare) this.end(open);
+    for (const { client } of this.#clients) client.close();
   }
 }

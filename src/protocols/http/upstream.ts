@@ -23,6 +23,17 @@ export interface UpstreamParts {
   readonly clock: Clock;
 }
 
+interface Dialled extends Pick<OpenConnection, 'wire' | 'secret'> {
+  readonly isHttp2: boolean;
+}
+
+/** What is offered to a target, the first one liked best. */
+const alpnOf: Readonly<Record<HttpSettings['upstreamHttp'], readonly string[]>> = {
+  '1.1': ['http/1.1'],
+  '2': ['h2'],
+  auto: ['h2', 'http/1.1'],
+};
+
 export class Upstream {
   readonly #parts: UpstreamParts;
   #open: OpenConnection | undefined;
@@ -94,20 +105,15 @@ export class Upstream {
   }
 
   async #dial(signal: AbortSignal): Promise<OpenConnection> {
-    const { admission, clock } = this.#parts;
-    const secrets = await admission.secrets();
-    const wire = await admission.dial(signal);
-    const { target } = admission.authorization;
-    if (target.tls.mode !== 'disable') {
-      await startTls(wire, signal, {
-        serverName: target.tls.serverName ?? target.address.host,
-        verify: target.tls.mode === 'verify-full' ? 'full' : 'ca',
-        ca: target.tls.ca,
-        certificate: secrets.clientCertificate,
-        key: secrets.clientKey?.reveal(),
-        alpn: ['http/1.1'],
-      });
-    }
+    const { spares } = this.#parts;
+    const known = spares.client;
+    if (known !== undefined) return this.#opened(known.client.request(), known.secret);
+    const { wire, secret, isHttp2 } = await this.#reach(signal);
+    if (!isHttp2) return this.#opened(wire, secret);
+    return this.#opened(spares.add(wire, secret).client.request(), secret);
+  }
+
+  #opened(wire: Wire, secret: OpenConnection['secret']): OpenConnection {
     const events = {
       fault: targetFault,
       drained: () => open.onDrained(),
@@ -116,12 +122,39 @@ export class Upstream {
     const open: OpenConnection = {
       wire,
       input: new Input(wire, httpLimits.unaskedBytesMax, events),
-      secret: this.#secretOf(secrets.username, secrets.password),
-      lastUsedMs: clock.monotonicMs(),
+      secret,
+      lastUsedMs: this.#parts.clock.monotonicMs(),
       onDrained: () => undefined,
       onGone: () => undefined,
     };
     return open;
+  }
+
+  /** Dials the target and finds out what it speaks. */
+  async #reach(signal: AbortSignal): Promise<Dialled> {
+    const { admission, settings } = this.#parts;
+    const secrets = await admission.secrets();
+    const wire = await admission.dial(signal);
+    const { target } = admission.authorization;
+    const secret = this.#secretOf(secrets.username, secrets.password);
+    // Without TLS nobody can say what is spoken, so it is what the settings say.
+    if (target.tls.mode === 'disable') {
+      return { wire, secret, isHttp2: settings.upstreamHttp === '2' };
+    }
+    await startTls(wire, signal, {
+      serverName: target.tls.serverName ?? target.address.host,
+      verify: target.tls.mode === 'verify-full' ? 'full' : 'ca',
+      ca: target.tls.ca,
+      certificate: secrets.clientCertificate,
+      key: secrets.clientKey?.reveal(),
+      alpn: alpnOf[settings.upstreamHttp],
+    });
+    const isHttp2 = wire.security?.alpn === 'h2';
+    if (!isHttp2 && settings.upstreamHttp === '2') {
+      wire.destroy();
+      throw new GatewayError('SP_TARGET_PROTOCOL', { detail: 'it does not speak HTTP/2' });
+    }
+    return { wire, secret, isHttp2 };
   }
 
   #secretOf(username: string, password: Secret | undefined): OpenConnection['secret'] {

@@ -51,6 +51,7 @@ export function httpSettingsOf(settings: KubernetesSettings): HttpSettings {
   return {
     hosts,
     prefix,
+    upstreamHttp: '1.1',
     authentication: 'bearer',
     bodyBytesMax,
     largeBodies: 'refuse',

@@ -1,5 +1,5 @@
 /** Bounds of HTTP/2, from those of HTTP: a head gains a few fields when it is told as HTTP/1.1. */
-import type { ServerSessionOptions } from 'node:http2';
+import type { ClientSessionOptions, ServerSessionOptions } from 'node:http2';
 import { httpLimits } from '#core/limits.ts';
 
 const GAINED_FIELDS = 8;
@@ -10,6 +10,15 @@ const MiB = 1024 * 1024;
 export const http2Bounds: { readonly headBytesMax: number; readonly fieldsMax: number } = {
   headBytesMax: httpLimits.headBytesMax + GAINED_BYTES,
   fieldsMax: httpLimits.fieldsMax + GAINED_FIELDS,
+};
+
+/** The same for a connection to a target, which pushes nothing. */
+export const clientOptions: ClientSessionOptions = {
+  settings: { enablePush: false, maxHeaderListSize: httpLimits.headBytesMax },
+  maxHeaderListPairs: httpLimits.fieldsMax,
+  maxOutstandingPings: 10,
+  maxSessionMemory: httpLimits.streamMemoryBytesMax / MiB,
+  maxSettings: 16,
 };
 
 /** What `node:http2` bounds: above it a stream is refused or the connection ends. */

@@ -7,6 +7,7 @@ import type { OutgoingHttpHeaders } from 'node:http2';
 import { GatewayError } from '#core/errors.ts';
 import { type Field, membersOf } from '../codec/fields.ts';
 import { encodeHead } from '../codec/write.ts';
+import { isGrpcType } from '../media-type.ts';
 
 const malformed = (detail: string): GatewayError =>
   new GatewayError('SP_FRAME_MALFORMED', { detail });
@@ -108,6 +109,35 @@ export function http1Request(
 
 const requestPseudo: ReadonlySet<string> = new Set([':method', ':scheme', ':authority', ':path']);
 const chunkedField: Field = { name: 'transfer-encoding', value: 'chunked' };
+
+/**
+ * An answer as the bytes of HTTP/1.1, the only one of its connection.
+ *
+ * @throws GatewayError `SP_FRAME_MALFORMED`
+ */
+export function http1Answer(
+  { pseudo, fields }: Http2Head,
+  { isWhole, method }: { readonly isWhole: boolean; readonly method: string },
+): { readonly head: Uint8Array; readonly body: Body } {
+  const status = pseudo.get(':status') ?? '';
+  if (!/^[2-5]\d\d$/.test(status) || pseudo.size !== 1) throw malformed('the status');
+  const isBare = method === 'HEAD' || status === '204' || status === '304';
+  const isLength = (field: Field): boolean => field.name === 'content-length';
+  const told = fields.find(isLength)?.value;
+  // Only chunks have a place for fields behind them, and gRPC says there how a call went.
+  const hasTrailers = fields.some(
+    ({ name, value }) => name === 'trailer' || (name === 'content-type' && isGrpcType(value)),
+  );
+  const length = told ?? (isWhole && !isBare ? '0' : undefined);
+  const isChunked = !isBare && !isWhole && (told === undefined || hasTrailers);
+  const head = written(`HTTP/1.1 ${status} `, [
+    ...fields.filter((field) => !isLength(field)),
+    { name: 'connection', value: 'close' },
+    ...(isChunked ? [chunkedField] : []),
+    ...(isChunked || length === undefined ? [] : [{ name: 'content-length', value: length }]),
+  ]);
+  return { head, body: isBare || isWhole ? 'none' : isChunked ? 'chunked' : 'length' };
+}
 
 /** What cannot be written as HTTP/1.1 was malformed. */
 function written(start: string, fields: readonly Field[]): Uint8Array {
