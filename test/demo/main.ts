@@ -1,6 +1,6 @@
 /**
- * `npm run demo`: the story, played against a real gateway and a real PostgreSQL without a person at
- * the keyboard. A job whose owner has left still holds its CI's identity; every step says what it
+ * `npm run demo`: the story, played against a real gateway, a real PostgreSQL and, where it can be
+ * had, a real cluster, without a person at the keyboard. A job whose owner has left still holds its CI's identity; every step says what it
  * tries and what came of it. Exit status 0 only if all of it held.
  */
 import assert from 'node:assert/strict';
@@ -20,6 +20,8 @@ import pg from 'pg';
 import { rightsSql, roleSql, shopSql } from '../../quickstart/shop.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { playKubernetes } from './kubernetes.ts';
+import { say, step } from './stage.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PASSWORD = 'demo-upstream-password';
@@ -27,13 +29,6 @@ const PASSWORD = 'demo-upstream-password';
 interface Stage {
   readonly shop: TestPostgres;
   readonly gateway: TestGateway;
-}
-
-const say = (text: string): void => console.log(`    ${text}`);
-
-async function step(title: string, play: () => Promise<void>): Promise<void> {
-  console.log(`\n== ${title}`);
-  await play();
 }
 
 async function main(): Promise<void> {
@@ -86,7 +81,6 @@ async function play(stage: Stage): Promise<void> {
   );
   await step('The owner is offboarded: the job is locked in mid-query', () => locked(stage, job));
   await step('The responder replays the recording, and proves it', () => evidence(stage));
-  console.log('\nAll of it held.');
 }
 
 async function connect({ gateway }: Stage, user: string, options = ''): Promise<pg.Client> {
@@ -288,6 +282,8 @@ function cli(...args: string[]): { readonly status: number | null; readonly outp
 
 try {
   await main();
+  await playKubernetes();
+  console.log('\nAll of it held.');
 } catch (thrown) {
   console.error('\nIt did not hold:', thrown);
   process.exitCode = 1;
