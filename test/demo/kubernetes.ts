@@ -1,7 +1,7 @@
 /**
  * The part of the story with a cluster: a real API server with its controllers, and real `kubectl`
- * with the kubeconfig that the command line prints. No container runs: what the server keeps is what
- * is looked at.
+ * with the kubeconfig that the command line prints. No container runs: what the server keeps is
+ * what is looked at.
  */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -56,10 +56,8 @@ export async function playKubernetes(): Promise<void> {
 async function play(stage: Stage): Promise<void> {
   const { cluster } = stage;
   cluster.admin(['create', 'namespace', 'app']);
-  cluster.admin([
-    ...['-n', 'app', 'create', 'secret', 'generic', 'db'],
-    `--from-literal=password=${CANARY}`,
-  ]);
+  const secretOf = ['create', 'secret', 'generic', 'db', `--from-literal=password=${CANARY}`];
+  cluster.admin(['-n', 'app', ...secretOf]);
   await step('The job gets a kubeconfig for the cluster, without a secret in it', () =>
     configure(stage),
   );
@@ -107,6 +105,8 @@ async function secret(stage: Stage): Promise<void> {
   say(`kubectl get secret db -o jsonpath={.data}\n      → ${text}`);
   assert.equal(status, 0);
   assert.match(text, /password/);
+  // What stands for it is base64 as it was: typed clients read it.
+  assert.match(text, /^\{"password":"[A-Za-z0-9+/]+=*"\}$/);
   assert.ok(!text.includes(Buffer.from(CANARY).toString('base64')), 'the value came out');
 }
 

@@ -1,7 +1,8 @@
 /**
  * `npm run demo`: the story, played against a real gateway, a real PostgreSQL and, where it can be
- * had, a real cluster, without a person at the keyboard. A job whose owner has left still holds its CI's identity; every step says what it
- * tries and what came of it. Exit status 0 only if all of it held.
+ * had, a real cluster, without a person at the keyboard. A job whose owner has left still holds its
+ * CI's identity; every step says what it tries and what came of it. Exit status 0 only if all of it
+ * held.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';

@@ -42,7 +42,7 @@ changes = [('ADDED', 'first'), ('MODIFIED', 'first'), ('ADDED', 'last')]
 print('watched', [change in seen for change in changes])
 print('namespaces', any(n.metadata.name == 'app' for n in api.list_namespace().items))
 secret = api.read_namespaced_secret('db', 'app')
-print('secret', base64.b64decode(secret.data['key']).decode() == '${CANARY}')
+print('secret', base64.b64decode(secret.data['password'], validate=True).decode())
 try:
     api.delete_namespaced_config_map('first', 'app', _request_timeout=60)
     print('deleted')
@@ -107,7 +107,7 @@ describe('clients of a cluster behind the gateway', () => {
     cluster = await startKubernetes(false);
     place = await startKubernetesGateway(cluster);
     cluster.admin(['create', 'namespace', 'app']);
-    const secret = ['create', 'secret', 'generic', 'db', `--from-literal=key=${CANARY}`];
+    const secret = ['create', 'secret', 'generic', 'db', `--from-literal=password=${CANARY}`];
     cluster.admin(['-n', 'app', ...secret]);
   });
   after(async () => {
@@ -163,7 +163,7 @@ describe('clients of a cluster behind the gateway', () => {
         'read red',
         'watched [True, True, True]',
         'namespaces True',
-        'secret False',
+        'secret [REDACTED]',
         'refused 403 Forbidden',
         '',
       ].join('\n'),

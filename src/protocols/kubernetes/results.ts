@@ -55,13 +55,39 @@ class EndlessMasker implements BodyMasker {
 
 function maskerOf(answered: Answered, info: RequestInfo | string): BodyMasker | undefined {
   const { masks, head } = answered;
-  const byContent = bodyMasker(answered);
   // What is not understood may return anything.
   const isSecret = typeof info === 'string' || returnsSecrets(info);
-  if (!isSecret || !masksSecrets(masks)) return byContent;
+  if (!isSecret || !masksSecrets(masks)) return bodyMasker(answered);
   const { form } = mediaType(head.fields);
   if (form !== 'json') throw unsound('Secrets in another form than JSON');
-  return new SecretMasker({ masks, byContent });
+  const made = new Set<string>();
+  const byContent = bodyMasker({ ...answered, masks: sparing(masks, made) });
+  return new SecretMasker({ masks, made, byContent });
+}
+
+/**
+ * The same masks, but values that a mask has made stay: what stands for a value of a Secret has to
+ * be base64, and a word that stands for a secret is none.
+ */
+function sparing(masks: MaskSet, made: ReadonlySet<string>): MaskSet {
+  const { content, version, empty, columns } = masks;
+  if (content === undefined) return masks;
+  const isMade = (bytes: Uint8Array, start: number, end: number): boolean =>
+    made.has(decoder.decode(bytes.subarray(start, end)));
+  return {
+    version,
+    empty,
+    columns,
+    column: (schema, table, column) => masks.column(schema, table, column),
+    replace: (transform, kind, text) => masks.replace(transform, kind, text),
+    without: (ids) => masks.without(ids),
+    content: {
+      hint: (name) => content.hint(name),
+      stream: () => content.stream(),
+      cell: (bytes, start, end, kind, hint) =>
+        isMade(bytes, start, end) ? undefined : content.cell(bytes, start, end, kind, hint),
+    },
+  };
 }
 
 /** What kinds of objects there are, and nothing of any object: clients want it as protobuf. */
@@ -69,6 +95,8 @@ const isSchema = (path: string): boolean => path.startsWith('/openapi/');
 
 interface SecretMaskerParts {
   readonly masks: MaskSet;
+  /** Filled with the values that masks have made of those in the object that is masked. */
+  readonly made: Set<string>;
   readonly byContent: BodyMasker | undefined;
 }
 
@@ -135,7 +163,9 @@ class SecretMasker implements BodyMasker {
     this.#held = [];
     this.#heldBytes = 0;
     if (!read.ok) throw unsound(`an answer: ${read.reason}`);
-    const clean = `${JSON.stringify(maskSecrets(read.value, this.#parts.masks))}\n`;
+    const { masks, made } = this.#parts;
+    made.clear();
+    const clean = `${JSON.stringify(maskSecrets(read.value, masks, made))}\n`;
     const bytes = encoder.encode(clean);
     return this.#parts.byContent?.push(bytes, 0, bytes.length) ?? bytes;
   }

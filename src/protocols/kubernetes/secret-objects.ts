@@ -20,31 +20,39 @@ const parts = ['data', 'stringData'] as const;
 const transformOf = (masks: MaskSet, part: string): Transform | undefined =>
   masks.column('core', 'secrets', part)?.transform;
 
-/** An answer to a request for Secrets, whatever object it holds. */
-export function maskSecrets(answer: Json, masks: MaskSet): Json {
+/**
+ * An answer to a request for Secrets, whatever object it holds.
+ *
+ * @param made - gets the values that were put in the place of others.
+ */
+export function maskSecrets(answer: Json, masks: MaskSet, made: Set<string> = new Set()): Json {
   if (!isJsonObject(answer) || !masksSecrets(masks)) return answer;
   const { items, rows, object, kind } = answer;
   if (Array.isArray(items)) {
-    return { ...answer, items: items.map((item) => maskSecrets(item, masks)) };
+    return { ...answer, items: items.map((item) => maskSecrets(item, masks, made)) };
   }
-  if (Array.isArray(rows)) return { ...answer, rows: rows.map((row) => maskSecrets(row, masks)) };
+  if (Array.isArray(rows)) {
+    return { ...answer, rows: rows.map((row) => maskSecrets(row, masks, made)) };
+  }
   // An event of a watch, or a row: the object stands in it. A Status has nothing of a Secret.
-  if (isJsonObject(object)) return { ...answer, object: maskSecrets(object, masks) };
-  return kind === 'Status' ? answer : maskSecret(answer, masks);
+  if (isJsonObject(object)) return { ...answer, object: maskSecrets(object, masks, made) };
+  return kind === 'Status' ? answer : maskSecret(answer, masks, made);
 }
 
-function maskSecret(secret: JsonObject, masks: MaskSet): JsonObject {
+function maskSecret(secret: JsonObject, masks: MaskSet, made: Set<string>): JsonObject {
   const masked: Record<string, Json> = { ...secret };
   for (const part of parts) {
     const transform = transformOf(masks, part);
     const values = secret[part];
     if (transform === undefined || values === undefined || values === null) continue;
-    masked[part] = maskValues(values, part === 'data', (text) =>
+    const clean = maskValues(values, part === 'data', (text) =>
       masks.replace(transform, 'text', text),
     );
+    for (const value of Object.values(clean)) made.add(value);
+    masked[part] = clean;
   }
   const { metadata } = secret;
-  if (isJsonObject(metadata)) masked['metadata'] = withoutApplied(metadata, masks);
+  if (isJsonObject(metadata)) masked['metadata'] = withoutApplied(metadata, masks, made);
   return masked;
 }
 
@@ -53,7 +61,7 @@ function maskValues(
   values: Json,
   isEncoded: boolean,
   replace: (text: string | undefined) => string | null,
-): Json {
+): Readonly<Record<string, string>> {
   if (!isJsonObject(values)) return {};
   return Object.fromEntries(
     Object.entries(values).map(([key, value]) => {
@@ -65,7 +73,7 @@ function maskValues(
   );
 }
 
-function withoutApplied(metadata: JsonObject, masks: MaskSet): JsonObject {
+function withoutApplied(metadata: JsonObject, masks: MaskSet, made: Set<string>): JsonObject {
   const { annotations } = metadata;
   if (!isJsonObject(annotations) || annotations[APPLIED] === undefined) return metadata;
   const { [APPLIED]: applied, ...others } = annotations;
@@ -74,6 +82,6 @@ function withoutApplied(metadata: JsonObject, masks: MaskSet): JsonObject {
   if (read === undefined || !read.ok || !isJsonObject(read.value)) {
     return { ...metadata, annotations: others };
   }
-  const clean = `${JSON.stringify(maskSecret(read.value, masks))}\n`;
+  const clean = `${JSON.stringify(maskSecret(read.value, masks, made))}\n`;
   return { ...metadata, annotations: { ...others, [APPLIED]: clean } };
 }
