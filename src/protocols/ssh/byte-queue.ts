@@ -1,8 +1,12 @@
 /**
- * Bytes that wait, in order, in one piece of memory. What is kept is at most twice what waits,
- * however small the pieces were that it came in: a sender of single bytes costs no more.
+ * Bytes that wait, in order, in one piece of memory. What is kept is at most a few times what
+ * waits, however small the pieces were that it came in, and nothing when nothing waits.
  */
+import { release } from './release.ts';
+
 const EMPTY = new Uint8Array(0);
+/** Memory is kept while it is no more than so many times what is needed. */
+const SPARE_FACTOR = 4;
 
 export class ByteQueue {
   #bytes: Uint8Array = EMPTY;
@@ -20,7 +24,7 @@ export class ByteQueue {
     this.#end += bytes.length;
   }
 
-  /** What waits; a view that is valid until the next `push`. */
+  /** What waits; a view that is valid until the next other call. */
   peek(): Uint8Array {
     return this.#bytes.subarray(this.#start, this.#end);
   }
@@ -32,6 +36,7 @@ export class ByteQueue {
   }
 
   clear(): void {
+    release(this.#bytes);
     this.#bytes = EMPTY;
     this.#start = 0;
     this.#end = 0;
@@ -39,9 +44,15 @@ export class ByteQueue {
 
   #makeRoom(count: number): void {
     const { length } = this;
-    const grown = new Uint8Array(Math.max(2 * length, length + count));
-    grown.set(this.peek());
-    this.#bytes = grown;
+    const wanted = Math.max(2 * length, length + count);
+    const old = this.#bytes;
+    if (old.length >= wanted && old.length <= SPARE_FACTOR * wanted) {
+      old.copyWithin(0, this.#start, this.#end);
+    } else {
+      this.#bytes = new Uint8Array(wanted);
+      this.#bytes.set(old.subarray(this.#start, this.#end));
+      release(old);
+    }
     this.#start = 0;
     this.#end = length;
   }

@@ -16,6 +16,7 @@ import type {
 } from 'ssh2/lib/protocol/Protocol.js';
 import { GatewayError } from '#core/errors.ts';
 import { message } from './codec/messages.ts';
+import { release } from './release.ts';
 
 const LENGTH_BYTES = 4;
 const TAG_BYTES = 16;
@@ -23,8 +24,6 @@ const BLOCK_BYTES = 16;
 const PADDING_BYTES_MIN = 4;
 /** RFC 4253 section 6.1. */
 const PACKET_BYTES_MAX = 35_000;
-/** Below this the collector is cheaper. */
-const RELEASE_BYTES_MIN = 4_096;
 
 const nothing = new Uint8Array(0);
 /** Where a packet is put together; used within one call only. */
@@ -203,13 +202,6 @@ function sealedBytes(bytes: Uint8Array, at: number): number {
 function countUp(nonce: Uint8Array): void {
   const view = new DataView(nonce.buffer, nonce.byteOffset, nonce.length);
   view.setBigUint64(4, view.getBigUint64(4) + 1n);
-}
-
-/** Gives up the memory of a message. A view that somebody kept is empty from now on. */
-function release(bytes: Uint8Array): void {
-  const { buffer } = bytes;
-  const isWhole = buffer.byteLength === bytes.length && bytes.length >= RELEASE_BYTES_MIN;
-  if (isWhole && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 const broken = (what: string): GatewayError =>

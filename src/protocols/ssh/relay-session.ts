@@ -303,9 +303,8 @@ export class SessionChannel implements Channel, ChannelOwner {
   }
 
   #passEarly(): void {
-    const early = this.#early.peek();
+    this.#input(this.#early.peek());
     this.#early.clear();
-    this.#input(early);
     if (this.#sftp === undefined) this.ends.toTarget.keep(0);
     if (this.#isEarlyEof) this.#clientEof();
   }
