@@ -25,6 +25,7 @@ export const forked = (scope: Scope): Scope => ({
 export function eitherFolder(left: Scope['folders'], right: Scope['folders']): Scope['folders'] {
   if (left === undefined || right === undefined) return undefined;
   const both = [...new Set([...left, ...right])];
+  if (both.length === left.length) return left;
   return both.length > 4 ? undefined : both;
 }
 

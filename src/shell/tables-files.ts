@@ -199,7 +199,7 @@ const lookers: Readonly<Record<string, Grammar>> = {
   },
   df: {
     does: ['read'],
-    rest: 'look',
+    rest: 'text',
     flags: 'ahHiklPTm',
     longs: 'all human-readable inodes local portability print-type total si',
     texts: 'B block-size t type x exclude-type',
