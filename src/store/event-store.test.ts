@@ -17,6 +17,7 @@ import fc from 'fast-check';
 import { systemClock } from '#core/clock.ts';
 import type { AuditEvent } from '#core/events.ts';
 import { asEpochMs } from '#core/ids.ts';
+import { lineOf, rowOf } from './event-line.ts';
 import { EventStore } from './event-store.ts';
 import { openEventWriter } from './event-writer.ts';
 import { openStore } from './store.ts';
@@ -51,6 +52,8 @@ const event = (number: number, text = 'ö\u2028"\n'): AuditEvent => ({
 const events = (from: number, to: number): AuditEvent[] =>
   Array.from({ length: to - from + 1 }, (_, index) => event(from + index));
 
+const lines = (from: number, to: number): string[] => events(from, to).map(lineOf);
+
 const open = (place: Place, rotateBytes = 1 << 20): EventStore =>
   new EventStore(place.path, place.file, rotateBytes);
 
@@ -69,17 +72,32 @@ async function numbersInDatabase(place: Place): Promise<number[]> {
 
 const upTo = (last: number): number[] => Array.from({ length: last }, (_, index) => index + 1);
 
+describe('the line of an event', () => {
+  it('gives back every column, whatever the texts', () => {
+    const text = fc.oneof(fc.string(), fc.constantFrom(',"data":', '"},"data":{', '\\', '\n'));
+    fc.assert(
+      fc.property(text, text, fc.option(text, { nil: undefined }), (actor, value, session) => {
+        const told = { ...event(1), actor, session, data: { [value]: value, data: actor } };
+        const { data, ...columns } = rowOf(lineOf(told));
+        assert.deepEqual(JSON.parse(data), JSON.parse(JSON.stringify(told.data)));
+        assert.deepEqual(columns, JSON.parse(JSON.stringify({ ...told, data: undefined })));
+      }),
+    );
+    assert.throws(() => rowOf('{"number":1}'), { code: 'SP_STORE' });
+  });
+});
+
 describe('the event store', () => {
   it('writes both, goes on where it stopped, and refuses a gap', async () => {
     const place = await freshPlace();
     let store = open(place);
-    store.append(events(1, 3));
-    assert.throws(() => store.append([event(5)]), /event 4 is missing/);
+    store.append(lines(1, 3));
+    assert.throws(() => store.append([lineOf(event(5))]), /event 4 is missing/);
     store.close();
     store = open(place);
     assert.equal(store.lastNumber, 3);
-    store.append([event(4)]);
-    store.append(events(3, 5)); // A batch that is tried again writes only what is new.
+    store.append([lineOf(event(4))]);
+    store.append(lines(3, 5)); // A batch that is tried again writes only what is new.
     store.close();
     assert.deepEqual(numbersInFile(place), upTo(5));
     assert.deepEqual(await numbersInDatabase(place), upTo(5));
@@ -91,7 +109,7 @@ describe('the event store', () => {
   it('cuts a torn line wherever it was torn, and writes it again', async () => {
     const place = await freshPlace();
     const first = open(place);
-    first.append(events(1, 6));
+    first.append(lines(1, 6));
     first.close();
     const whole = readFileSync(place.file);
     fc.assert(
@@ -110,16 +128,16 @@ describe('the event store', () => {
   it('fills a database that is behind its file, and never gives a number twice', async () => {
     const place = await freshPlace();
     let store = open(place);
-    store.append(events(1, 2));
+    store.append(lines(1, 2));
     store.close();
     copyFileSync(place.path, `${place.path}.backup`);
     store = open(place);
-    store.append(events(3, 2_500));
+    store.append(lines(3, 2_500));
     store.close();
     copyFileSync(`${place.path}.backup`, place.path);
     store = open(place);
     assert.equal(store.lastNumber, 2_500);
-    store.append([event(2_501)]);
+    store.append([lineOf(event(2_501))]);
     store.close();
     assert.deepEqual(numbersInFile(place), upTo(2_501));
     assert.equal((await numbersInDatabase(place)).length, 1_000);
@@ -128,7 +146,7 @@ describe('the event store', () => {
   it('refuses to start when events are missing from both', async () => {
     const place = await freshPlace();
     const store = open(place);
-    store.append(events(1, 3));
+    store.append(lines(1, 3));
     store.close();
     appendFileSync(place.file, `${JSON.stringify(event(9))}\n`);
     assert.throws(() => open(place), /missing/);
@@ -143,13 +161,13 @@ describe('the event store', () => {
   it('closes a full file under the number of its last event', async () => {
     const place = await freshPlace();
     let store = open(place, 400);
-    for (const number of upTo(9)) store.append([event(number)]);
+    for (const number of upTo(9)) store.append([lineOf(event(number))]);
     store.close();
     const closed = readdirSync(place.folder).filter((name) => /^events-\d+/.test(name));
     assert.ok(closed.length >= 2);
     store = open(place, 400);
     assert.equal(store.lastNumber, 9);
-    store.append([event(10)]);
+    store.append([lineOf(event(10))]);
     store.close();
     const lines = [...closed, 'events.ndjson'].flatMap((name) =>
       readFileSync(join(place.folder, name), 'utf8').split('\n').filter(Boolean),

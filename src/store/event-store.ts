@@ -8,18 +8,13 @@
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { GatewayError } from '#core/errors.ts';
-import type { AuditEvent } from '#core/events.ts';
 import { asEpochMs } from '#core/ids.ts';
 import { openDatabase } from './engine.ts';
-import { EventFile, type EventLine } from './event-file.ts';
+import { EventFile } from './event-file.ts';
+import { type EventRow, lineOf, rowOf } from './event-line.ts';
 
 /** Events that one step of reconciliation copies. */
 const COPY_BATCH = 1_000;
-
-type StoredRow = Omit<AuditEvent, 'data' | 'type'> & {
-  readonly type: string;
-  readonly data: unknown;
-};
 
 export class EventStore {
   readonly #database: DatabaseSync;
@@ -42,11 +37,11 @@ export class EventStore {
     return this.#lastNumber;
   }
 
-  /** Stores a batch. May be called again with the same batch after it threw. */
-  append(batch: readonly StoredRow[]): void {
-    const lines = batch.map(lineOf);
-    this.#toDatabase(batch);
-    this.#file.append(lines);
+  /** Stores a batch of events as lines. May be called again with the same after it threw. */
+  append(batch: readonly string[]): void {
+    const rows = batch.map(rowOf);
+    this.#toDatabase(rows);
+    this.#file.append(batch.map((line, index) => ({ number: rows[index]?.number ?? 0, line })));
   }
 
   close(): void {
@@ -54,7 +49,7 @@ export class EventStore {
     this.#database.close();
   }
 
-  #toDatabase(batch: readonly StoredRow[]): void {
+  #toDatabase(batch: readonly EventRow[]): void {
     const fresh = batch.filter(({ number }) => number > this.#lastNumber);
     if (fresh.length === 0) return;
     let next = this.#lastNumber;
@@ -73,7 +68,7 @@ export class EventStore {
           event.actor,
           event.session ?? null,
           event.target ?? null,
-          JSON.stringify(event.data),
+          event.data,
         );
       }
       this.#database.exec('commit');
@@ -96,9 +91,9 @@ export class EventStore {
   }
 
   #fillDatabase(): void {
-    let batch: StoredRow[] = [];
+    let batch: EventRow[] = [];
     for (const { line } of this.#file.linesAfter(this.#lastNumber)) {
-      batch.push(JSON.parse(line));
+      batch.push(rowOf(line));
       if (batch.length < COPY_BATCH) continue;
       this.#toDatabase(batch);
       batch = [];
@@ -115,8 +110,9 @@ export class EventStore {
     const rows = this.#database
       .prepare('select * from events where number > ? order by number limit ?')
       .all(this.#file.lastNumber, COPY_BATCH);
-    const lines = rows.map((row) =>
-      lineOf({
+    const lines = rows.map((row) => ({
+      number: Number(row['number']),
+      line: lineOf({
         number: Number(row['number']),
         id: String(row['id']),
         at: asEpochMs(Number(row['created_at'])),
@@ -126,16 +122,10 @@ export class EventStore {
         target: textOrNone(row['target']),
         data: JSON.parse(String(row['data'])),
       }),
-    );
+    }));
     this.#file.append(lines);
   }
 }
 
 const textOrNone = (value: unknown): string | undefined =>
   typeof value === 'string' ? value : undefined;
-
-/** The line of an event. The same event gives the same bytes, from memory and from the database. */
-function lineOf(event: StoredRow): EventLine {
-  const { number, id, at, type, actor, session, target, data } = event;
-  return { number, line: JSON.stringify({ number, id, at, type, actor, session, target, data }) };
-}

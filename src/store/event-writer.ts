@@ -6,6 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { GatewayError } from '#core/errors.ts';
 import type { AuditEvent } from '#core/events.ts';
 import type { EventWriter } from '#core/ports/events.ts';
+import { lineOf } from './event-line.ts';
 import type { EventAnswer, EventRequest, EventThreadData } from './event-thread.ts';
 
 interface Waiting {
@@ -71,7 +72,7 @@ class ThreadedEventWriter implements EventWriter {
   }
 
   async append(batch: readonly AuditEvent[]): Promise<void> {
-    await this.#ask(JSON.stringify(batch));
+    await this.#ask(batch.map(lineOf).join('\n'));
   }
 
   async close(): Promise<void> {
