@@ -1,40 +1,39 @@
 /**
  * HTTP through the gateway, beside a direct connection, nginx `proxy_pass` and HAProxy, all in one
- * run: rounds in which every variant has its turn, medians over the rounds, ratios pair by pair.
+ * run: rounds in which every way has its turn, medians over the rounds, ratios pair by pair.
  *
  * `policy` judges every request by ten rules and records it; `masked` adds a mask by field and
  * detection by content. Small answers by wrk, bulk by curl to /dev/null.
  */
-import { execFile, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { ensurePackages } from '../test/support/debian.ts';
-import { startGateway } from '../test/support/gateway.ts';
+import { kilobytesOfWaves, oneBody, smallAnswers } from './http-loads.ts';
+import { JSON_BYTES, MiB, type Route, startRoutes, type World } from './http-routes.ts';
+import { cpuSeconds, residentKilobytes } from './process.ts';
 import { median, medianRatio, table } from './table.ts';
 
-const execute = promisify(execFile);
-const MiB = 1024 * 1024;
-const BULK_BYTES = 256 * MiB;
-const JSON_BYTES = 32 * MiB;
+const CONNECTIONS_OPEN = 1_000;
+const WAVES = 5;
+const SAMPLE_MS = 20;
+/** Memory that a gateway may need more than before while a large body passes. */
+const GROWTH_MIB_MAX = 64;
 
-interface Variant {
-  readonly name: string;
-  readonly port: number;
-  readonly authorization: string;
-  /** Whose memory counts; undefined where nobody asks. */
-  readonly pid: number | undefined;
+/** One turn of one way. */
+interface Sample {
+  readonly rate: number;
+  readonly cpuSecondsPerUnit: number;
+  readonly p50Ms: number;
+  readonly growthMiB: number;
 }
 
-interface Load {
-  readonly name: string;
-  readonly unit: string;
-  /** Variants that it makes sense for. */
-  readonly fits: (name: string) => boolean;
-  /** Units a second. */
-  readonly run: (variant: Variant) => Promise<number>;
+/** What a load did. */
+interface Done {
+  readonly units: number;
+  readonly rate: number;
+  readonly p50Ms?: number;
 }
 
 export async function main(args: readonly string[]): Promise<void> {
@@ -43,287 +42,155 @@ export async function main(args: readonly string[]): Promise<void> {
     options: {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
+      bulk: { type: 'string', default: '1024' },
     },
   });
   ensurePackages(['nginx', 'haproxy', 'wrk', 'curl']);
   const home = mkdtempSync(join(tmpdir(), 'sp-bench-http-'));
-  const stops: (() => Promise<void> | void)[] = [() => rmSync(home, { recursive: true })];
+  const world: World = { home, stops: [() => rmSync(home, { recursive: true })] };
   try {
-    const origin = await startServer(home, stops);
-    const variants = [
-      { name: 'direct', port: origin, authorization: '', pid: undefined },
-      await startPeer('nginx', home, origin, stops),
-      await startPeer('haproxy', home, origin, stops),
-      await startVariant('policy', '', origin, stops),
-      await startVariant('masked', MASKS, origin, stops),
-    ];
-    const loads = loadsOf(Number(values.seconds));
-    const results = new Map<string, number[]>();
-    for (let round = 0; round < Number(values.rounds); round += 1) {
-      for (const load of loads) {
-        for (const variant of variants.filter(({ name }) => load.fits(name))) {
-          const key = `${load.name} ${variant.name}`;
-          results.set(key, [...(results.get(key) ?? []), await load.run(variant)]);
-        }
-      }
-    }
-    print(variants, loads, results);
+    const bulk = Number(values.bulk);
+    const routes = await startRoutes(world, bulk * MiB);
+    const bench = new Bench(routes, Number(values.rounds));
+    await bench.small(Number(values.seconds));
+    await bench.latency(Number(values.seconds));
+    await bench.bulk(`${bulk} MiB body`);
+    await bench.json();
+    await bench.idle();
+    bench.print();
   } finally {
-    for (const stop of stops.reverse()) await stop();
+    for (const stop of world.stops.reverse()) await stop();
   }
 }
 
-const MASKS = `
-masks:
-  - { id: ssn, columns: ['json.*.ssn'], with: redact }
-  - { id: found, detect: [credit-card, secret], with: redact }
-`;
+class Bench {
+  readonly #routes: readonly Route[];
+  readonly #rounds: number;
+  readonly #rows: string[][] = [];
+  readonly #goals: string[] = [];
 
-/** Nine rules that look at the request and do not fit, and one that lets it pass. */
-const rules = [
-  ...Array.from(
-    { length: 9 },
-    (_, index) =>
-      `  - { id: r${index}, when: "facts.objects.exists(o, o.name == '/admin/${index}')", then: deny }`,
-  ),
-  '  - { id: all, when: "facts.analysis == \'complete\'", then: allow }',
-];
+  constructor(routes: readonly Route[], rounds: number) {
+    this.#routes = routes;
+    this.#rounds = rounds;
+  }
 
-async function startVariant(
-  name: string,
-  masks: string,
-  origin: number,
-  stops: (() => Promise<void> | void)[],
-): Promise<Variant> {
-  const gateway = await startGateway({
-    targets: [{ name: 'site', host: '127.0.0.1', port: origin, accounts: ['robot'] }],
-    policies: { 'policy.yaml': `rules:\n${rules.join('\n')}\n${masks}` },
-    config: {
-      listeners: [{ name: 'pg', protocol: 'http', address: '127.0.0.1:0', target: 'site' }],
-      targets: [
-        {
-          name: 'site',
-          protocol: 'http',
-          address: `127.0.0.1:${origin}`,
-          tls: { mode: 'disable' },
-          accounts: [{ name: 'robot' }],
-          settings: { textUnderMasks: 'content' },
-        },
-      ],
-    },
-  });
-  stops.push(() => gateway.stop());
-  const authorization = `Basic ${Buffer.from(`robot:${gateway.credential}`).toString('base64')}`;
-  return { name, port: gateway.port, authorization, pid: gateway.pid };
-}
+  async small(seconds: number): Promise<void> {
+    const name = '1 KB answers, 32 connections';
+    const samples = await this.#measure(this.#routes, async (route) => {
+      const { count, perSecond } = await smallAnswers(route, 32, seconds);
+      return { units: count, rate: perSecond };
+    });
+    this.#report(name, 'requests/s', samples);
+    const ratio = ratioOf(samples, 'policy');
+    this.#goal(`${name} >= 0.30 of nginx`, ratio >= 0.3, ratio.toFixed(2));
+    const cpu = medianRatio(costs(samples, 'policy'), costs(samples, 'nginx'));
+    this.#goals.push(`       CPU time of a request, in nginx's: ${cpu.toFixed(1)}`);
+  }
 
-/** nginx with one small answer, a large file and a large document. */
-async function startServer(home: string, stops: (() => Promise<void> | void)[]): Promise<number> {
-  mkdirSync(join(home, 'files'));
-  writeFileSync(join(home, 'files', 'small.txt'), 'x'.repeat(1024));
-  writeFileSync(join(home, 'files', 'bulk.txt'), Buffer.alloc(BULK_BYTES, 'abcdefgh 1234\n'));
-  const row =
-    '{"id":1,"name":"Ada Byron","email":"ada@example.com","ssn":"078-05-1120","n":12.5},\n';
-  const rows = row.repeat(Math.ceil(JSON_BYTES / row.length));
-  writeFileSync(join(home, 'files', 'rows.json'), `[${rows}{}]`);
-  return startNginx(
-    home,
-    'origin',
-    stops,
-    (port) =>
-      `types { text/plain txt; application/json json; } sendfile on; keepalive_requests 100000000;
-     server { listen 127.0.0.1:${port}; root ${home}/files; }`,
-  );
-}
+  async latency(seconds: number): Promise<void> {
+    const name = '1 KB answers, 1 connection';
+    const samples = await this.#measure(this.#routes, async (route) => {
+      const { count, perSecond, p50Ms } = await smallAnswers(route, 1, seconds);
+      return { units: count, rate: perSecond, p50Ms };
+    });
+    this.#report(name, 'requests/s', samples);
+    const times = (way: string): number[] => (samples.get(way) ?? []).map(({ p50Ms }) => p50Ms);
+    const direct = times('direct');
+    const added = median(times('policy').map((time, round) => time - (direct[round] ?? 0)));
+    this.#goal('added p50 <= 0.5 ms', added <= 0.5, `${added.toFixed(2)} ms`);
+  }
 
-async function startPeer(
-  name: 'nginx' | 'haproxy',
-  home: string,
-  origin: number,
-  stops: (() => Promise<void> | void)[],
-): Promise<Variant> {
-  const made =
-    name === 'nginx'
-      ? await startNginx(
-          home,
-          'proxy',
-          stops,
-          (port) =>
-            `keepalive_requests 100000000;
-           upstream o { server 127.0.0.1:${origin}; keepalive 64; keepalive_requests 100000000; }
-           server { listen 127.0.0.1:${port}; location / { proxy_pass http://o; proxy_buffering on;
-           proxy_http_version 1.1; proxy_set_header Connection ""; } }`,
-        )
-      : await startHaproxy(home, origin, stops);
-  return { name, port: made, authorization: '', pid: undefined };
-}
+  async bulk(name: string): Promise<void> {
+    const routes = this.#routes.filter((route) => route.name !== 'masked');
+    const samples = await this.#measure(routes, (route) => body(route, '/bulk.txt'));
+    this.#report(name, 'MB/s', samples);
+    const ratio = ratioOf(samples, 'policy');
+    this.#goal(`${name} >= 0.50 of nginx`, ratio >= 0.5, ratio.toFixed(2));
+    const growth = median((samples.get('policy') ?? []).map(({ growthMiB }) => growthMiB));
+    const bound = `memory grows by <= ${GROWTH_MIB_MAX} MiB meanwhile`;
+    this.#goal(bound, growth <= GROWTH_MIB_MAX, `${growth.toFixed(0)} MiB`);
+  }
 
-async function startNginx(
-  home: string,
-  name: string,
-  stops: (() => Promise<void> | void)[],
-  http: (port: number) => string,
-): Promise<number> {
-  const port = await freePort();
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((each) => `${each}_temp_path ${home}/${name}-${each};`)
-    .join(' ');
-  const file = join(home, `${name}.conf`);
-  writeFileSync(
-    file,
-    `user root; daemon off; worker_processes 1; pid ${home}/${name}.pid; error_log ${home}/${name}.log;
-     events { worker_connections 1024; } http { access_log off; ${temporary} ${http(port)} }`,
-  );
-  run('nginx', ['-c', file, '-p', home], stops);
-  await listening(port);
-  return port;
-}
+  async json(): Promise<void> {
+    const name = `${JSON_BYTES / MiB} MiB of JSON`;
+    const samples = await this.#measure(this.#routes, (route) => body(route, '/rows.json'));
+    this.#report(name, 'MB/s', samples);
+    const perCore = 1 / median(costs(samples, 'masked'));
+    this.#goal('JSON masking >= 60 MB/s a core', perCore >= 60, `${perCore.toFixed(0)} MB/s`);
+  }
 
-async function startHaproxy(
-  home: string,
-  origin: number,
-  stops: (() => Promise<void> | void)[],
-): Promise<number> {
-  const port = await freePort();
-  const file = join(home, 'haproxy.cfg');
-  writeFileSync(
-    file,
-    `global
-  nbthread 1
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
-frontend f
-  bind 127.0.0.1:${port}
-  default_backend b
-backend b
-  http-reuse always
-  server o 127.0.0.1:${origin}
-`,
-  );
-  run('haproxy', ['-f', file, '-db'], stops);
-  await listening(port);
-  return port;
-}
+  async idle(): Promise<void> {
+    const [route] = this.#routes.filter(({ name }) => name === 'policy');
+    if (route === undefined) return;
+    const { before, behind } = await kilobytesOfWaves(route, CONNECTIONS_OPEN, WAVES);
+    const [first = 0] = behind;
+    const each = (first - before) / CONNECTIONS_OPEN;
+    const growth = ((behind.at(-1) ?? 0) - first) / 1024;
+    const name = `${CONNECTIONS_OPEN} connections that stay open`;
+    this.#goal(`${name} <= 300 KB each`, each <= 300, `${each.toFixed(0)} KB`);
+    const bound = `${WAVES - 1} more requests on each: memory grows by <= ${GROWTH_MIB_MAX} MiB`;
+    this.#goal(bound, growth <= GROWTH_MIB_MAX, `${growth.toFixed(0)} MiB`);
+  }
 
-function run(
-  program: string,
-  args: readonly string[],
-  stops: (() => Promise<void> | void)[],
-): void {
-  const child = spawn(program, [...args], { stdio: 'ignore' });
-  stops.push(async () => {
-    if (child.exitCode !== null) return;
-    const gone = new Promise((resolve) => child.once('exit', resolve));
-    child.kill('SIGTERM');
-    await gone;
-  });
-}
+  print(): void {
+    const header = ['load', 'way', 'median', 'of nginx', 'of haproxy', 'CPU us a unit'];
+    console.log(`${table(header, this.#rows)}\n\n${this.#goals.join('\n')}`);
+  }
 
-function loadsOf(seconds: number): readonly Load[] {
-  const curl = async ({ port, authorization }: Variant, path: string): Promise<number> => {
-    const header = authorization === '' ? [] : ['-H', `Authorization: ${authorization}`];
-    const url = `http://127.0.0.1:${port}${path}`;
-    const form = '%{size_download} %{time_total} %{http_code}';
-    const { stdout } = await execute('curl', [
-      '-sS',
-      ...header,
-      '-o',
-      '/dev/null',
-      '-w',
-      form,
-      url,
-    ]);
-    const [bytes = 0, time = 1, status] = stdout.split(' ').map(Number);
-    if (status !== 200) throw new Error(`${url}: ${status}`);
-    return bytes / time / 1e6;
-  };
-  return [
-    {
-      name: '1 KB answers, 32 connections',
-      unit: 'requests/s',
-      fits: () => true,
-      run: async ({ port, authorization }) => {
-        const header = authorization === '' ? [] : ['-H', `Authorization: ${authorization}`];
-        const url = `http://127.0.0.1:${port}/small.txt`;
-        const wrk = ['-t1', '-c32', `-d${seconds}s`, ...header, url];
-        const { stdout } = await execute('wrk', wrk);
-        if (/Non-2xx/.test(stdout)) throw new Error(stdout);
-        return Number(/Requests\/sec: *([\d.]+)/.exec(stdout)?.[1]);
-      },
-    },
-    {
-      name: 'p50 of 1 KB answers, 1 connection',
-      unit: 'ms',
-      fits: () => true,
-      run: async ({ port, authorization }) => {
-        const header = authorization === '' ? [] : ['-H', `Authorization: ${authorization}`];
-        const url = `http://127.0.0.1:${port}/small.txt`;
-        const wrk = ['-t1', '-c1', '--latency', `-d${seconds}s`, ...header, url];
-        const { stdout } = await execute('wrk', wrk);
-        const [, number, unit] = /50% +([\d.]+)(us|ms)/.exec(stdout) ?? [];
-        return Number(number) / (unit === 'us' ? 1_000 : 1);
-      },
-    },
-    {
-      name: `${BULK_BYTES / MiB} MiB body`,
-      unit: 'MB/s',
-      fits: (name) => name !== 'masked',
-      run: (variant) => curl(variant, '/bulk.txt'),
-    },
-    {
-      name: `${JSON_BYTES / MiB} MiB of JSON`,
-      unit: 'MB/s',
-      fits: () => true,
-      run: (variant) => curl(variant, '/rows.json'),
-    },
-  ];
-}
+  async #measure(routes: readonly Route[], run: (route: Route) => Promise<Done>): Promise<Samples> {
+    const samples = new Map<string, Sample[]>(routes.map(({ name }) => [name, []]));
+    // Nobody's first turn counts: code is compiled, files come into the page cache.
+    for (const route of routes) await run(route);
+    for (let round = 0; round < this.#rounds; round += 1) {
+      for (const route of routes) samples.get(route.name)?.push(await sample(route, run));
+    }
+    return samples;
+  }
 
-function print(
-  variants: readonly Variant[],
-  loads: readonly Load[],
-  results: ReadonlyMap<string, readonly number[]>,
-): void {
-  const rows: string[][] = [];
-  for (const load of loads) {
-    const of = (name: string): readonly number[] => results.get(`${load.name} ${name}`) ?? [];
-    for (const { name } of variants.filter((variant) => load.fits(variant.name))) {
-      rows.push([
-        load.name,
-        name,
-        `${median(of(name)).toPrecision(4)} ${load.unit}`,
-        medianRatio(of(name), of('nginx')).toFixed(2),
-        medianRatio(of(name), of('haproxy')).toFixed(2),
+  #report(load: string, unit: string, samples: Samples): void {
+    for (const way of samples.keys()) {
+      this.#rows.push([
+        load,
+        way,
+        `${median(rates(samples, way)).toPrecision(4)} ${unit}`,
+        ratioOf(samples, way).toFixed(2),
+        medianRatio(rates(samples, way), rates(samples, 'haproxy')).toFixed(2),
+        (1e6 * median(costs(samples, way))).toPrecision(3),
       ]);
     }
   }
-  console.log(table(['load', 'variant', 'median', 'of nginx', 'of haproxy'], rows));
-  for (const { name, pid } of variants) {
-    if (pid === undefined) continue;
-    const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-    console.log(`${name}: at most ${Math.round(Number(peak) / 1024)} MiB of memory`);
+
+  #goal(name: string, good: boolean, seen: string): void {
+    this.#goals.push(`${good ? 'ok    ' : 'MISSED'} ${name}: ${seen}`);
   }
 }
 
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
+type Samples = ReadonlyMap<string, Sample[]>;
+
+const rates = (samples: Samples, way: string): number[] =>
+  (samples.get(way) ?? []).map(({ rate }) => rate);
+
+const costs = (samples: Samples, way: string): number[] =>
+  (samples.get(way) ?? []).map(({ cpuSecondsPerUnit }) => cpuSecondsPerUnit);
+
+const ratioOf = (samples: Samples, way: string): number =>
+  medianRatio(rates(samples, way), rates(samples, 'nginx'));
+
+async function body(route: Route, path: string): Promise<Done> {
+  const { megabytes, seconds } = await oneBody(route, path);
+  return { units: megabytes, rate: megabytes / seconds };
 }
 
-async function listening(port: number): Promise<void> {
-  for (let count = 0; count < 100; count += 1) {
-    const isUp = await fetch(`http://127.0.0.1:${port}/small.txt`).then(
-      () => true,
-      () => false,
-    );
-    if (isUp) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error(`nothing listens on ${port}`);
+async function sample(route: Route, run: (route: Route) => Promise<Done>): Promise<Sample> {
+  const { pid } = route;
+  const before = residentKilobytes(pid);
+  let most = before;
+  const watch = setInterval(() => {
+    most = Math.max(most, residentKilobytes(pid));
+  }, SAMPLE_MS);
+  const cpuBefore = cpuSeconds(pid);
+  const { units, rate, p50Ms = 0 } = await run(route);
+  const cpuSecondsPerUnit = (cpuSeconds(pid) - cpuBefore) / units;
+  clearInterval(watch);
+  return { rate, cpuSecondsPerUnit, p50Ms, growthMiB: (most - before) / 1024 };
 }
