@@ -185,6 +185,8 @@ export interface HttpLimits {
   readonly encodedBytesMax: number;
   /** What is held back of a masked answer before its head goes out. */
   readonly answerHeldBytesMax: number;
+  /** Answers of the gateway's own that wait for a peer to read them, before it is not read. */
+  readonly answersBytesMax: number;
   /** Named values of one request, the characters of one, and how deep bodies may nest. */
   readonly fieldFactsMax: number;
   readonly fieldCharsMax: number;
@@ -215,6 +217,7 @@ export const httpLimits: HttpLimits = {
   decodedBytesMax: 8 * MiB,
   encodedBytesMax: 4 * MiB,
   answerHeldBytesMax: 64 * KiB,
+  answersBytesMax: MiB,
   fieldFactsMax: 1_000,
   fieldCharsMax: 1_024,
   depthMax: 200,
@@ -244,6 +247,8 @@ export interface StreamLimits {
   readonly resizeBytesMax: number;
   /** Bytes of a client that wait for the verdict, and for the target. */
   readonly earlyBytesMax: number;
+  /** Milliseconds between two signs of life to a client that has to wait. */
+  readonly aliveMs: number;
   /** Milliseconds for a client to open the streams that it asked for. */
   readonly openMsMax: number;
   /** Milliseconds for a client to leave once it was told how its program ended. */
@@ -258,6 +263,7 @@ export const streamLimits: StreamLimits = {
   statusBytesMax: 64 * KiB,
   resizeBytesMax: 256,
   earlyBytesMax: 256 * KiB,
+  aliveMs: 15_000,
   openMsMax: 30_000,
   lingerMsMax: 1_000,
 };

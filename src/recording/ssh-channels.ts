@@ -26,7 +26,7 @@ export type ChannelEvent =
       readonly kind: 'output' | 'errors' | 'input';
       readonly channel: number;
       readonly bytes: Uint8Array;
-      /** Whether it is for a program rather than for eyes: SFTP. */
+      /** Whether it is for a program rather than for eyes: SFTP, a forwarded connection. */
       readonly isBinary: boolean;
       readonly hasTerminal: boolean;
     }
@@ -75,8 +75,8 @@ export class SshChannels {
   #message(direction: Direction, fields: Fields, tell: (event: ChannelEvent) => void): void {
     const number = fields.byte();
     if (direction === 'from-client' && number === type.open) {
-      fields.string();
-      this.#opened(fields.uint32());
+      const kind = fields.text();
+      this.#opened(fields.uint32(), kind !== 'session');
       return;
     }
     if (direction === 'to-client' && number === type.confirmation) {
@@ -103,11 +103,11 @@ export class SshChannels {
     }
   }
 
-  #opened(id: number): void {
+  #opened(id: number, isBinary: boolean): void {
     if (this.#byClient.size >= CHANNELS_MAX) this.#byClient.clear();
     if (this.#byGateway.size >= CHANNELS_MAX) this.#byGateway.clear();
     this.#count += 1;
-    this.#byClient.set(id, { number: this.#count, hasTerminal: false, isBinary: false });
+    this.#byClient.set(id, { number: this.#count, hasTerminal: false, isBinary });
   }
 
   #request(channel: Channel, fields: Fields, tell: (event: ChannelEvent) => void): void {

@@ -10,9 +10,10 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
-import { makeAuthority } from '../support/certificates.ts';
+import { ensurePackages } from '../support/debian.ts';
 import { type Evidence, evidenceOf } from '../support/evidence.ts';
-import { startGateway, type TestGateway } from '../support/gateway.ts';
+import type { TestGateway } from '../support/gateway.ts';
+import { type KubernetesGateway, startKubernetesGateway } from '../support/kubernetes-gateway.ts';
 import { startKubernetes, type TestKubernetes } from '../support/kubernetes.ts';
 import { newHold } from './shop.ts';
 
@@ -75,6 +76,7 @@ interface Done {
 }
 
 let cluster: TestKubernetes;
+let place: KubernetesGateway;
 let gateway: TestGateway;
 let evidence: Evidence;
 let reviewer: string;
@@ -88,65 +90,37 @@ const digest = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 const inside = (...command: string[]): string => cluster.admin(['-n', 'app', ...exec(...command)]);
 
 before(async () => {
+  ensurePackages(['python3-kubernetes', 'bsdutils']);
   cluster = await startKubernetes(true);
-  const { certificate, key } = prepareTls();
-  const names: TargetName[] = ['plain', 'held', 'masked'];
-  gateway = await startGateway({
-    targets: names.map((name) => ({
-      name,
-      protocol: 'kubernetes',
-      host: '127.0.0.1',
-      port: cluster.port,
-      tls: { mode: 'verify-full', ca: cluster.ca },
-      settings: { prefix: `/k/${name}/` },
-      accounts: [{ name: 'developer', password: 'env:KUBERNETES_TOKEN' }],
-    })),
-    grants: names.map((name) => ({
-      id: name,
-      identities: ['issuer:ci'],
-      targets: [name],
-      accounts: ['developer'],
-      features: features[name],
-    })),
-    listeners: { kubernetes: { tls: { certificate, key } } },
-    policies: { 'streams.yaml': policy },
-    env: { KUBERNETES_TOKEN: cluster.token },
+  place = await startKubernetesGateway(cluster, {
+    policy,
+    accounts: ['developer'],
+    targets: features,
   });
+  ({ gateway } = place);
   evidence = evidenceOf(gateway.home);
   reviewer = await gateway.person('people/rita', ['dba']);
-  writeConfig(names);
+  writeFileSync(join(dir, 'config'), JSON.stringify(kubeconfig()));
   cluster.admin(['create', 'namespace', 'app']);
-  const binding = ['create', 'clusterrolebinding', 'developers', '--clusterrole=cluster-admin'];
-  cluster.admin([...binding, '--group=sallyport:developer']);
   cluster.admin(['apply', '-f', '-'], pod);
   cluster.admin(['-n', 'app', 'wait', '--for=condition=Ready', 'pod/web', '--timeout=120s']);
 });
 after(async () => {
   for (const child of children) child.kill();
-  await gateway?.stop();
+  await place?.stop();
   await cluster?.stop();
   rmSync(dir, { recursive: true, force: true });
 });
 
-function prepareTls(): { certificate: string; key: string } {
-  const authority = makeAuthority();
-  const issued = authority.issue(['127.0.0.1']);
-  const paths = { certificate: join(dir, 'tls.crt'), key: join(dir, 'tls.key') };
-  writeFileSync(paths.certificate, issued.certificate);
-  writeFileSync(paths.key, issued.key, { mode: 0o600 });
-  writeFileSync(join(dir, 'ca.crt'), authority.certificate);
-  return paths;
-}
-
-function writeConfig(names: readonly TargetName[]): void {
-  const base = `https://127.0.0.1:${gateway.ports['kubernetes'] ?? 0}/k`;
-  const ca = join(dir, 'ca.crt');
-  const config = {
+/** A context for each target, by its name. */
+function kubeconfig(): object {
+  const names = Object.keys(features);
+  return {
     apiVersion: 'v1',
     kind: 'Config',
     clusters: names.map((name) => ({
       name,
-      cluster: { server: `${base}/${name}`, 'certificate-authority': ca },
+      cluster: { server: place.serverOf(name), 'certificate-authority': place.ca },
     })),
     users: [{ name: 'job', user: { token: gateway.credential } }],
     contexts: names.map((name) => ({
@@ -154,7 +128,6 @@ function writeConfig(names: readonly TargetName[]): void {
       context: { cluster: name, user: 'job', namespace: 'app' },
     })),
   };
-  writeFileSync(join(dir, 'config'), JSON.stringify(config));
 }
 
 for (const [carrier, isWebSocket] of [
@@ -408,6 +381,34 @@ for (const [carrier, isWebSocket] of [
     });
   });
 }
+
+/** Version 4 of the channels, without an end of input. */
+const library = `
+import sys
+from kubernetes import client, config
+from kubernetes.stream import stream
+config.load_kube_config(sys.argv[1], context='plain')
+api = client.CoreV1Api()
+def run(*command):
+    told = stream(api.connect_get_namespaced_pod_exec, 'web', 'app', container='web',
+                  command=list(command), stdout=True, stderr=True, _preload_content=False)
+    told.run_forever(timeout=60)
+    return [told.read_stdout(), told.read_stderr(), told.returncode]
+print(run('sh', '-c', 'echo out; echo err >&2; exit 3'))
+print(run('rm', '-r', '/www')[2])
+`;
+
+describe('streams of a library', () => {
+  it('are those of kubectl', async () => {
+    const child = spawn('/usr/bin/python3', ['-c', library, join(dir, 'config')]);
+    let out = '';
+    let error = '';
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
+    child.stderr.on('data', (chunk: Buffer) => (error += chunk.toString()));
+    await new Promise((resolve) => child.once('close', resolve));
+    assert.equal(out, "['out\\n', 'err\\n', 3]\n126\n", error);
+  });
+});
 
 describe('recordings of streams', () => {
   it('are whole', async () => {

@@ -9,8 +9,9 @@ import type { TestKubernetes } from './kubernetes.ts';
 
 export interface KubernetesGateway {
   readonly gateway: TestGateway;
-  /** Where clients find the cluster. */
+  /** Where clients find the cluster as the target `prod`. */
   readonly server: string;
+  serverOf(target: string): string;
   /** PEM file of the authority that signed the gateway's certificate. */
   readonly ca: string;
   stop(): Promise<void>;
@@ -22,14 +23,24 @@ export const developerPolicy: string = readFileSync(
   'utf8',
 );
 
+export interface KubernetesGatewayOptions {
+  /** The policy for developers when absent. */
+  readonly policy?: string;
+  readonly accounts?: readonly string[];
+  /** Targets, which are all this cluster, and the features that jobs have there. */
+  readonly targets?: Readonly<Record<string, readonly string[]>>;
+}
+
 /**
  * Starts a gateway whose target `prod` is the cluster, with the accounts `developer`, to whom the
  * cluster gives all rights, and `viewer`, to whom it gives none. Jobs have a grant for both.
  */
 export async function startKubernetesGateway(
   cluster: TestKubernetes,
-  policy: string = developerPolicy,
+  options: KubernetesGatewayOptions = {},
 ): Promise<KubernetesGateway> {
+  const { policy = developerPolicy, accounts = ['developer', 'viewer'] } = options;
+  const { targets = { prod: [] } } = options;
   const dir = mkdtempSync(join(tmpdir(), 'sp-k8s-gw-'));
   const authority = makeAuthority();
   const { certificate, key } = authority.issue(['127.0.0.1']);
@@ -38,29 +49,38 @@ export async function startKubernetesGateway(
   writeFileSync(tls.certificate, certificate);
   writeFileSync(tls.key, key, { mode: 0o600 });
   writeFileSync(ca, authority.certificate);
-  const accounts = ['developer', 'viewer'];
   const gateway = await startGateway({
-    targets: [
-      {
-        name: 'prod',
-        protocol: 'kubernetes',
-        host: '127.0.0.1',
-        port: cluster.port,
-        tls: { mode: 'verify-full', ca: cluster.ca },
-        settings: { prefix: '/k/prod/' },
-        accounts: accounts.map((name) => ({ name, password: 'env:KUBERNETES_TOKEN' })),
-      },
-    ],
-    grants: [{ id: 'jobs', identities: ['issuer:ci'], targets: ['prod'], accounts }],
+    targets: Object.keys(targets).map((name) => ({
+      name,
+      protocol: 'kubernetes',
+      host: '127.0.0.1',
+      port: cluster.port,
+      tls: { mode: 'verify-full', ca: cluster.ca },
+      settings: { prefix: `/k/${name}/` },
+      accounts: accounts.map((account) => ({
+        name: account,
+        password: 'env:KUBERNETES_TOKEN',
+      })),
+    })),
+    grants: Object.entries(targets).map(([name, features]) => ({
+      id: `jobs-${name}`,
+      identities: ['issuer:ci'],
+      targets: [name],
+      accounts,
+      features,
+    })),
     listeners: { kubernetes: { tls } },
     policies: { 'policy.yaml': policy },
     env: { KUBERNETES_TOKEN: cluster.token },
   });
   const binding = ['create', 'clusterrolebinding', 'developers', '--clusterrole=cluster-admin'];
   cluster.admin([...binding, '--group=sallyport:developer']);
+  const serverOf = (target: string): string =>
+    `https://127.0.0.1:${gateway.ports['kubernetes'] ?? 0}/k/${target}`;
   return {
     gateway,
-    server: `https://127.0.0.1:${gateway.ports['kubernetes'] ?? 0}/k/prod`,
+    server: serverOf('prod'),
+    serverOf,
     ca,
     async stop() {
       await gateway.stop();

@@ -72,6 +72,7 @@ class Exchange implements ConversationHost {
   readonly #targetBrake: Brake;
   #connection: Connection | undefined;
   #conversation: Conversation | undefined;
+  readonly #over = new AbortController();
   #hasDialled: boolean = false;
   #isTapeBehind: boolean = false;
   #finish: (failure: GatewayError | undefined) => void = () => undefined;
@@ -82,7 +83,7 @@ class Exchange implements ConversationHost {
     this.#dialect = dialect;
     this.stages = session.admission.stages;
     this.clock = session.clock;
-    this.signal = AbortSignal.any([client.gone, session.admission.signal]);
+    this.signal = AbortSignal.any([client.gone, session.admission.signal, this.#over.signal]);
     this.#clientBrake = new Brake(client.flow);
     this.#targetBrake = new Brake({
       pause: () => this.#connection?.input.pause(),
@@ -98,7 +99,10 @@ class Exchange implements ConversationHost {
     });
     session.outlet.from({
       pause: () => this.#targetBrake.set('client', true),
-      resume: () => this.#targetBrake.set('client', false),
+      resume: () => {
+        this.#targetBrake.set('client', false);
+        this.#clientBrake.set('answers', false);
+      },
     });
     const { signal } = session.admission;
     const refused = (): void => this.#refused(signal.reason);
@@ -116,6 +120,7 @@ class Exchange implements ConversationHost {
       return toGatewayError(thrown);
     } finally {
       signal.removeEventListener('abort', refused);
+      this.#over.abort();
       this.#conversation?.closed();
       session.upstream.drop();
       this.#clientBrake.set('end', false);
@@ -123,11 +128,17 @@ class Exchange implements ConversationHost {
   }
 
   toClient(bytes: Uint8Array): void {
-    this.#place.session.outlet.send(bytes);
+    const { outlet } = this.#place.session;
+    outlet.send(bytes);
+    // What the source of all output is not: answers to a client that asks and does not read.
+    if (outlet.pendingBytes > httpLimits.answersBytesMax) this.#clientBrake.set('answers', true);
   }
 
   toTarget(bytes: Uint8Array): void {
-    if (this.#connection?.wire.write(bytes) === false) this.#clientBrake.set('target', true);
+    const wire = this.#connection?.wire;
+    if (wire === undefined || wire.write(bytes)) return;
+    this.#clientBrake.set('target', true);
+    if (wire.pendingBytes > httpLimits.answersBytesMax) this.#targetBrake.set('answers', true);
   }
 
   record(direction: Direction, bytes: Uint8Array): void {
@@ -152,8 +163,12 @@ class Exchange implements ConversationHost {
     const { session, asked } = this.#place;
     const { upstream } = session;
     const connection = await upstream.connection(this.signal);
+    this.signal.throwIfAborted();
     this.#connection = connection;
-    connection.onDrained = () => this.#clientBrake.set('target', false);
+    connection.onDrained = () => {
+      this.#clientBrake.set('target', false);
+      this.#targetBrake.set('answers', false);
+    };
     const added = [
       ...this.#dialect.upstreamFields(this.stages.context),
       ...session.forwardedBy(asked),

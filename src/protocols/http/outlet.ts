@@ -68,6 +68,11 @@ export class Outlet {
     this.#write(bytes);
   }
 
+  /** Bytes that were written and that the kernel does not have yet. */
+  get pendingBytes(): number {
+    return this.#wire.pendingBytes;
+  }
+
   /** Writes what was put. */
   flush(): void {
     const pending = this.#pending;

@@ -41,6 +41,7 @@ export class ProgramConversation implements Conversation, ClientEvents {
   readonly #mask: OutputMask;
   readonly #target: SpdyTargetStreams;
   #stopWaiting: () => void;
+  #stopSigns: (() => void) | undefined;
   #state: State = 'opening';
   #permit: AllowedCommand | undefined;
   #early: Uint8Array[] = [];
@@ -90,6 +91,7 @@ export class ProgramConversation implements Conversation, ClientEvents {
   closed(): void {
     this.#state = 'ended';
     this.#stopWaiting();
+    this.#stopSigns?.();
     this.#mask.flush();
   }
 
@@ -110,7 +112,7 @@ export class ProgramConversation implements Conversation, ClientEvents {
     }
     this.#early.push(bytes.slice());
     this.#earlyBytes += bytes.length;
-    if (this.#earlyBytes >= streamLimits.earlyBytesMax) this.#parts.host.hold(true);
+    if (this.#earlyBytes >= streamLimits.earlyBytesMax) this.#holdBack();
   }
 
   inputEnded(): void {
@@ -129,6 +131,19 @@ export class ProgramConversation implements Conversation, ClientEvents {
 
   left(): void {
     this.#parts.host.end();
+  }
+
+  /** Its pings are not read either: so that it does not give up, it gets signs of life. */
+  #holdBack(): void {
+    const { host } = this.#parts;
+    host.hold(true);
+    this.#stopSigns ??= host.clock.every(streamLimits.aliveMs, () => this.#client.alive());
+  }
+
+  #goOn(): void {
+    this.#stopSigns?.();
+    this.#stopSigns = undefined;
+    this.#parts.host.hold(false);
   }
 
   #outputMask(): OutputMask {
@@ -195,7 +210,7 @@ export class ProgramConversation implements Conversation, ClientEvents {
     if (this.#size !== undefined) this.resized(this.#size);
     for (const bytes of this.#early.splice(0)) this.input(bytes);
     if (this.#isEarlyEnd) this.inputEnded();
-    host.hold(false);
+    this.#goOn();
   }
 
   #failed(error: GatewayError): void {

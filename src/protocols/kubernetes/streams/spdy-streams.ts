@@ -63,6 +63,10 @@ export class SpdyClientStreams implements ClientStreams {
     if (stream !== undefined) this.#send(this.#writer.data(stream, bytes));
   }
 
+  alive(): void {
+    // No client takes silence for an end.
+  }
+
   finish(status: Uint8Array): void {
     for (const [stream, name] of this.#names) {
       if (name === 'stdout' || name === 'stderr') {

@@ -19,6 +19,8 @@ export interface ClientStreams {
   /** Bytes of the client. @throws GatewayError `SP_FRAME_MALFORMED` */
   push(bytes: Uint8Array): void;
   output(bytes: Uint8Array, isStderr: boolean): void;
+  /** Nothing to tell, but all is well: for a client that is not read for a while. */
+  alive(): void;
   /** The last word: how the program ended, as a `Status`. Ends all streams. */
   finish(status: Uint8Array): void;
 }

@@ -62,6 +62,11 @@ export class WebSocketStreams implements ClientStreams {
     this.#message(isStderr ? channel.stderr : channel.stdout, bytes);
   }
 
+  /** A pong that nobody asked for counts (RFC 6455, section 5.5.3). */
+  alive(): void {
+    this.#send(webSocketFrame(webSocketOpcode.pong, new Uint8Array(0), undefined));
+  }
+
   finish(status: Uint8Array): void {
     this.#message(channel.error, status);
     this.#send(webSocketFrame(webSocketOpcode.close, closePayload(NORMAL), undefined));
