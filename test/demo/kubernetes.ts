@@ -8,7 +8,6 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newHold } from '../e2e/shop.ts';
 import { sallyport } from '../support/cli.ts';
 import { ensurePackages } from '../support/debian.ts';
 import {
@@ -18,7 +17,7 @@ import {
   type TestKubernetes,
 } from '../support/kubernetes.ts';
 import { type KubernetesGateway, startKubernetesGateway } from '../support/kubernetes-gateway.ts';
-import { say, step } from './stage.ts';
+import { review, say, step } from './stage.ts';
 
 const CANARY = 'upstream-database-password';
 
@@ -110,21 +109,10 @@ async function secret(stage: Stage): Promise<void> {
   assert.ok(!text.includes(Buffer.from(CANARY).toString('base64')), 'the value came out');
 }
 
-/** Decides about what waits; answers what the reviewer was shown. */
-async function review({ place, seen }: Stage, decision: 'approve' | 'deny'): Promise<string> {
-  const rita = await place.gateway.person('people/rita', ['dba']);
-  const { id, digest, text } = await newHold(place.gateway, rita, seen);
-  const path = `/v1/holds/${id}/${decision}`;
-  const { status } = await place.gateway.call('POST', path, rita, { digest });
-  say(`rita is shown: ${text.split('\n', 1)[0]} …, and says ${decision}`);
-  assert.equal(status, 200);
-  return text;
-}
-
 async function pod(stage: Stage, image: string, decision: 'approve' | 'deny'): Promise<void> {
   const name = decision === 'approve' ? 'web' : 'miner';
   const running = kubectl(stage, ['run', name, `--image=${image}`, '--restart=Never']);
-  const shown = await review(stage, decision);
+  const shown = await review(stage.place.gateway, stage.seen, decision);
   assert.ok(shown.includes(name), shown);
   const { status, text } = await running;
   say(`kubectl run ${name} --image=${image}\n      → ${text}`);
@@ -135,7 +123,7 @@ async function pod(stage: Stage, image: string, decision: 'approve' | 'deny'): P
 
 async function namespace(stage: Stage): Promise<void> {
   const running = kubectl(stage, ['delete', 'namespace', 'app', '--wait=false']);
-  await review(stage, 'deny');
+  await review(stage.place.gateway, stage.seen, 'deny');
   const { status, text } = await running;
   say(`kubectl delete namespace app\n      → ${text}`);
   assert.notEqual(status, 0);

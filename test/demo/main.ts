@@ -1,8 +1,8 @@
 /**
- * `npm run demo`: the story, played against a real gateway, a real PostgreSQL and, where it can be
- * had, a real cluster, without a person at the keyboard. A job whose owner has left still holds its
- * CI's identity; every step says what it tries and what came of it. Exit status 0 only if all of it
- * held.
+ * `npm run demo`: the story, played against a real gateway, a real PostgreSQL, a real host and, where
+ * it can be had, a real cluster, without a person at the keyboard. A job whose owner has left still
+ * holds its CI's identity; every step says what it tries and what came of it. Exit status 0 only if
+ * all of it held.
  */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
@@ -21,6 +21,7 @@ import pg from 'pg';
 import { rightsSql, roleSql, shopSql } from '../../quickstart/shop.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
+import { playHosts } from './hosts.ts';
 import { playKubernetes } from './kubernetes.ts';
 import { say, step } from './stage.ts';
 
@@ -283,6 +284,7 @@ function cli(...args: string[]): { readonly status: number | null; readonly outp
 
 try {
   await main();
+  await playHosts();
   await playKubernetes();
   console.log('\nAll of it held.');
 } catch (thrown) {
