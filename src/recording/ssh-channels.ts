@@ -74,40 +74,42 @@ export class SshChannels {
 
   #message(direction: Direction, fields: Fields, tell: (event: ChannelEvent) => void): void {
     const number = fields.byte();
-    if (direction === 'from-client' && number === type.open) {
+    const isClient = direction === 'from-client';
+    const own = isClient ? this.#byClient : this.#byGateway;
+    const known = isClient ? this.#byGateway : this.#byClient;
+    if (number === type.open) {
       const kind = fields.text();
-      this.#opened(fields.uint32(), kind !== 'session');
+      own.set(fields.uint32(), this.#opened(kind));
       return;
     }
-    if (direction === 'to-client' && number === type.confirmation) {
-      const channel = this.#byClient.get(fields.uint32());
-      if (channel !== undefined) this.#byGateway.set(fields.uint32(), channel);
+    if (number === type.confirmation) {
+      const channel = known.get(fields.uint32());
+      if (channel !== undefined) own.set(fields.uint32(), channel);
       return;
     }
     const id = fields.uint32();
-    const known = direction === 'from-client' ? this.#byGateway : this.#byClient;
     const channel = known.get(id);
     if (channel === undefined) return;
-    const isInput = direction === 'from-client';
     const { hasTerminal, isBinary } = channel;
     const about = { channel: channel.number, hasTerminal, isBinary };
     if (number === type.data) {
-      tell({ kind: isInput ? 'input' : 'output', ...about, bytes: fields.string() });
+      tell({ kind: isClient ? 'input' : 'output', ...about, bytes: fields.string() });
     } else if (number === type.stderr) {
       fields.uint32();
       tell({ kind: 'errors', ...about, bytes: fields.string() });
     } else if (number === type.request) {
       this.#request(channel, fields, tell);
-    } else if (number === type.close && !isInput) {
+    } else if (number === type.close && !isClient) {
       this.#byClient.delete(id);
     }
   }
 
-  #opened(id: number, isBinary: boolean): void {
+  /** What is passed on is for programs; what a session writes is for eyes, unless it is files. */
+  #opened(kind: string): Channel {
     if (this.#byClient.size >= CHANNELS_MAX) this.#byClient.clear();
     if (this.#byGateway.size >= CHANNELS_MAX) this.#byGateway.clear();
     this.#count += 1;
-    this.#byClient.set(id, { number: this.#count, hasTerminal: false, isBinary });
+    return { number: this.#count, hasTerminal: false, isBinary: kind !== 'session' };
   }
 
   #request(channel: Channel, fields: Fields, tell: (event: ChannelEvent) => void): void {

@@ -5,16 +5,10 @@
  */
 import { opaqueFacts } from '#core/facts.ts';
 import type { AnalysedCommand } from '#core/protocol.ts';
-import {
-  analyseExec,
-  forwardFacts,
-  isPlainValue,
-  mayBeSet,
-  sftpFacts,
-  shellFacts,
-} from './commands.ts';
+import { analyseExec, isPlainValue, mayBeSet, sftpFacts, shellFacts } from './commands.ts';
 import { fileOperation } from './commands-sftp.ts';
 import type { SshSettings } from './config.ts';
+import { passageFacts, passageText } from './forwarding.ts';
 
 /** The commands of an input; one of opaque facts for what is none. */
 export function analyseOffline(input: unknown, settings: SshSettings): readonly AnalysedCommand[] {
@@ -51,8 +45,9 @@ function analyseFrame(frame: Fields, settings: SshSettings): readonly AnalysedCo
   if (frame.has('pty') || frame.has('shell_stdin')) return [{ text: '', facts: shellFacts }];
   const forward = fieldsOf(frame.get('forward'));
   if (forward.size > 0) {
-    const [host, port] = [String(forward.get('host')), Number(forward.get('port'))];
-    return [{ text: `direct-tcpip ${host}:${port}`, facts: forwardFacts(host, port) }];
+    const [name, port] = [String(forward.get('host')), Number(forward.get('port'))];
+    const passage = { right: 'direct-tcpip', name, port } as const;
+    return [{ text: passageText(passage), facts: passageFacts(passage) }];
   }
   const operations = frame.get('sftp');
   if (!Array.isArray(operations)) return [opaque('', 'a frame that is not known')];

@@ -17,6 +17,8 @@ export interface ChannelState {
   /** Name of the terminal's type; undefined without one. */
   readonly terminal: string | undefined;
   readonly environment: ReadonlyMap<string, string>;
+  /** Whether the target may use the client's agent. */
+  readonly hasAgent: boolean;
 }
 
 /** Makes a command of this session. */
@@ -34,9 +36,14 @@ export function makeCommand(
 }
 
 /** The state of a command on a session channel. */
-export function channelState(kind: string, { terminal, environment }: ChannelState): string {
-  const variables = [...environment].map(([name, value]) => `env ${name}=${value}`).sort();
-  return [kind, ...(terminal === undefined ? [] : [`pty ${terminal}`]), ...variables].join('\n');
+export function channelState(kind: string, state: ChannelState): string {
+  const { terminal, environment, hasAgent } = state;
+  return [
+    kind,
+    ...(terminal === undefined ? [] : [`pty ${terminal}`]),
+    ...(hasAgent ? ['agent'] : []),
+    ...[...environment].map(([name, value]) => `env ${name}=${value}`).sort(),
+  ].join('\n');
 }
 
 /** What a text that the login shell reads would do. */
@@ -63,16 +70,6 @@ export const sftpFacts: Facts = {
   reasons: [],
   fingerprint: 'sftp',
 };
-
-/** A connection from the target to somewhere else; what goes through it is not read. */
-export const forwardFacts = (host: string, port: number): Facts => ({
-  ...opaqueFacts('what goes through a forwarded connection is not read'),
-  effects: ['network'],
-  objects: [{ kind: 'host', name: `${host}:${port}`, access: 'execute' }],
-  verbs: ['DIRECT-TCPIP'],
-  analysis: 'partial',
-  fingerprint: 'direct-tcpip',
-});
 
 /** Variables that a client may set; everything else can carry code (`BASH_ENV`, functions). */
 export const mayBeSet = (name: string): boolean => /^(LANG|TZ|LC_[A-Z]{1,24})$/.test(name);

@@ -1,13 +1,13 @@
 /**
- * A `direct-tcpip` channel: a connection from the target to another place. What goes through is
- * recorded and not read, so a grant has to name the place, the policy has to allow it, and no mask
- * may be in force that could not be put on it.
+ * A connection through the session: from the client to the target's side, or the other way. What
+ * goes through is recorded and not read. Towards the target's side each is judged: a grant has to
+ * name the place, the policy has to allow it, and no mask may be in force that could not be put on
+ * it. The other way, what the target listens for was judged (`relay-listen.ts`).
  */
 import { toGatewayError } from '#core/errors.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { ChannelEnds, type ChannelOwner, otherSide, type Side } from './channel-ends.ts';
-import { FieldReader } from '#core/ssh-fields.ts';
 import {
   type ChannelOpen,
   type ChannelRequest,
@@ -15,16 +15,10 @@ import {
   openFailure,
   writeOpenFailure,
 } from './codec/messages.ts';
-import { forwardFacts, makeCommand } from './commands.ts';
+import { makeCommand } from './commands.ts';
+import { featureOf, mayPass, type Passage, passageFacts, passageText } from './forwarding.ts';
 import { refusalText, refuse } from './refusal.ts';
 import type { Channel, ChannelHost } from './relay-host.ts';
-import { mayForward } from './rights.ts';
-
-/** Where a connection is to go. */
-interface Destination {
-  readonly host: string;
-  readonly port: number;
-}
 
 export class ForwardChannel implements Channel, ChannelOwner {
   readonly ends: ChannelEnds;
@@ -34,30 +28,35 @@ export class ForwardChannel implements Channel, ChannelOwner {
   #isOpen = false;
   #isOver = false;
 
-  constructor(host: ChannelHost, id: number, open: ChannelOpen) {
+  constructor(
+    host: ChannelHost,
+    channel: { readonly id: number; readonly opener: Side; readonly open: ChannelOpen },
+  ) {
     this.#host = host;
-    this.#open = { ...open, rest: open.rest.slice() };
-    this.ends = new ChannelEnds(host, this, { id, opener: 'client', open });
+    this.#open = { ...channel.open, rest: channel.open.rest.slice() };
+    this.ends = new ChannelEnds(host, this, channel);
   }
 
-  /** Judges the connection, and opens it if it may be. */
-  begin(): void {
-    const fields = new FieldReader(this.#open.rest);
-    const destination = { host: fields.text(), port: fields.uint32() };
+  /** Judges a connection of the client, and opens it if it may be. */
+  judge(passage: Passage): void {
     const { stages } = this.#host;
-    const why = this.#forbidden(destination);
+    const why = this.#forbidden(passage);
     if (why !== undefined) return this.#fail(refusalText(why), openFailure.prohibited);
-    const { host, port } = destination;
     const command = makeCommand(stages, {
-      text: `connect to ${JSON.stringify(host)} port ${port}`,
-      state: 'direct-tcpip',
-      facts: forwardFacts(host, port),
+      text: passageText(passage),
+      state: this.#open.type,
+      facts: passageFacts(passage),
     });
     const answer = stages.gate(command, () => undefined, this.#cancelled.signal);
     if (!(answer instanceof Promise)) return this.#judged(answer);
     answer
       .then((result) => this.#judged(result))
       .catch((thrown: unknown) => this.#host.failed(toGatewayError(thrown)));
+  }
+
+  /** Asks the other side for the channel. */
+  pass(): void {
+    this.ends.ask(this.#open.type, this.#open.rest);
   }
 
   data(from: Side, bytes: Uint8Array, isStderr: boolean): void {
@@ -84,11 +83,11 @@ export class ForwardChannel implements Channel, ChannelOwner {
   opened(window: number, packetMax: number): void {
     this.#isOpen = true;
     this.ends.confirm();
-    this.ends.toTarget.open(window, packetMax);
+    this.ends.towards(otherSide(this.ends.opener)).open(window, packetMax);
   }
 
   notOpened(): void {
-    this.#fail('the target could not connect', openFailure.connectFailed);
+    this.#fail('the other side could not connect', openFailure.connectFailed);
   }
 
   end(text: string): void {
@@ -101,10 +100,10 @@ export class ForwardChannel implements Channel, ChannelOwner {
     }
   }
 
-  #forbidden({ host, port }: Destination): Refusal | undefined {
+  #forbidden(passage: Passage): Refusal | undefined {
     const { context, masks } = this.#host.stages;
-    if (!mayForward(context, host, port)) {
-      return refuse('SP_POLICY_DENIED', `no grant has the feature direct-tcpip:${host}:${port}`);
+    if (!mayPass(context, passage)) {
+      return refuse('SP_POLICY_DENIED', `no grant has the feature ${featureOf(passage)}`);
     }
     if (masks.content === undefined) return undefined;
     return refuse('SP_MASK_UNSOUND', 'a mask by content is in force');
@@ -118,14 +117,15 @@ export class ForwardChannel implements Channel, ChannelOwner {
     }
     if (this.#isOver) return;
     this.#host.stages.sent(answer);
-    this.ends.ask(this.#open.type, this.#open.rest);
+    this.pass();
   }
 
   #fail(text: string, reason: number): void {
     if (this.#isOver || this.#isOpen) return;
     this.#isOver = true;
-    const id = this.ends.idAt('client') ?? 0;
-    this.#host.send('client', writeOpenFailure(id, reason, text));
+    const { opener } = this.ends;
+    const id = this.ends.idAt(opener) ?? 0;
+    this.#host.send(opener, writeOpenFailure(id, reason, text));
     this.#host.gone(this.ends.id);
   }
 }

@@ -14,6 +14,8 @@ export interface ChannelHost {
   /** Records and sends data of a channel to the client. */
   dataToClient(recipient: number, bytes: Uint8Array, isStderr: boolean): void;
   dataToTarget(recipient: number, bytes: Uint8Array): void;
+  /** From now on the target may open channels to the client's agent. */
+  lendAgent(): void;
   /** The channel is closed on both sides. */
   gone(id: number): void;
   /** A verdict or a control ended the session. */

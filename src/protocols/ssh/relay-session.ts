@@ -33,10 +33,11 @@ import { asLines, exitStatus, holdText, refusalText, refuse } from './refusal.ts
 import type { Channel, ChannelHost } from './relay-host.ts';
 import { SftpFilter } from './relay-sftp.ts';
 import { OutputMask } from './results.ts';
-import { mayHaveShell, mayHaveTerminal } from './rights.ts';
+import { mayHaveShell, mayHaveTerminal, mayLendAgent } from './rights.ts';
 
 /** Variables that a channel may set. */
 const VARIABLES_MAX = 32;
+const AGENT_REQUEST = 'auth-agent-req@openssh.com';
 /** Bytes of a terminal request: its type and its modes. */
 const TERMINAL_BYTES_MAX = 4_096;
 
@@ -60,6 +61,7 @@ export class SessionChannel implements Channel, ChannelOwner {
   #state: State = 'idle';
   /** The terminal request's own fields, passed on as they came. */
   #terminal: { readonly name: string; data: Uint8Array } | undefined;
+  #hasAgent = false;
   #resize: Uint8Array | undefined;
   #start: (Start & { readonly permit: AllowedCommand }) | undefined;
   #isReplyOwed = false;
@@ -148,12 +150,14 @@ export class SessionChannel implements Channel, ChannelOwner {
       case 'shell':
       case 'subsystem':
         return this.#begin(type, request);
+      case AGENT_REQUEST:
+        return this.#reply(wantReply, this.#lendAgent());
       case 'window-change':
         return this.#resized(request);
       case 'signal':
         return this.#signalled(request);
       default:
-        // Agent and X11 forwarding, and what nobody knows.
+        // X11 forwarding, and what nobody knows.
         return this.#reply(wantReply, false);
     }
   }
@@ -174,6 +178,12 @@ export class SessionChannel implements Channel, ChannelOwner {
     if (!isKnown || data.length > TERMINAL_BYTES_MAX || this.#state !== 'idle') return false;
     if (!mayHaveTerminal(this.#host.stages.context)) return false;
     this.#terminal = { name, data: data.slice() };
+    return true;
+  }
+
+  #lendAgent(): boolean {
+    if (this.#state !== 'idle' || !mayLendAgent(this.#host.stages.context)) return false;
+    this.#hasAgent = true;
     return true;
   }
 
@@ -259,6 +269,7 @@ export class SessionChannel implements Channel, ChannelOwner {
     const state: ChannelState = {
       terminal: this.#terminal?.name,
       environment: this.#environment,
+      hasAgent: this.#hasAgent,
     };
     const { text, facts, kind } = what;
     const command = makeCommand(stages, { text, facts, state: channelState(kind, state) });
@@ -314,6 +325,9 @@ export class SessionChannel implements Channel, ChannelOwner {
       this.#sendRequest('env', new FieldWriter().text(name).text(value).done());
     }
     if (this.#terminal !== undefined) this.#sendRequest('pty-req', this.#terminal.data);
+    if (!this.#hasAgent) return;
+    this.#host.lendAgent();
+    this.#sendRequest(AGENT_REQUEST, new Uint8Array(0));
   }
 
   #startOutput({ isSftp, isText, permit }: Start & { readonly permit: AllowedCommand }): void {

@@ -2,9 +2,10 @@
  * One session: the client's connection, the target's, and the channels between them.
  *
  * Invariants: a channel exists on both connections under one id of ours; a message for a channel
- * that does not exist, or of a kind that this side does not send, ends the session; nothing is
- * opened by the target towards the client. What the client sends and gets is recorded as the
- * messages of RFC 4254, each behind its length; window adjustments are left out.
+ * that does not exist, or of a kind that this side does not send, ends the session; the target
+ * opens nothing towards the client but what the client was allowed to ask it for. What the client
+ * sends and gets is recorded as the messages of RFC 4254, each behind its length; window
+ * adjustments are left out.
  */
 import { errorTable, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Admission, ProtocolServices, SessionEnd } from '#core/protocol.ts';
@@ -24,13 +25,17 @@ import {
   writeOpenFailure,
   typeOf,
 } from './codec/messages.ts';
+import { listeningOf, passageOf } from './forwarding.ts';
 import { exitStatus, refusalText, refuse } from './refusal.ts';
 import { PACKET_BYTES_MIN } from './flow.ts';
 import { ForwardChannel } from './relay-forward.ts';
 import type { Channel, ChannelHost } from './relay-host.ts';
+import { Listeners } from './relay-listen.ts';
 import { SessionChannel } from './relay-session.ts';
 import type { SshTransport } from './transport.ts';
 import { targetError } from './upstream.ts';
+
+const AGENT_CHANNEL = 'auth-agent@openssh.com';
 
 export interface RelayParts {
   readonly client: SshTransport;
@@ -44,7 +49,9 @@ export class Relay {
   readonly #host: ChannelHost;
   readonly #channels = new Map<number, Channel>();
   #lastId = -1;
+  readonly #listeners: Listeners;
   #mayOpenMore = true;
+  #isAgentLent = false;
   #end: SessionEnd | undefined;
   #finish: (end: SessionEnd) => void = () => undefined;
 
@@ -77,10 +84,12 @@ export class Relay {
         server.sendData(recipient, bytes, false);
         this.#hold();
       },
+      lendAgent: () => (this.#isAgentLent = true),
       gone: (id) => this.#channels.delete(id),
       ended: (refusal) => this.end(refusal),
       failed: (error) => this.#failed(error),
     };
+    this.#listeners = new Listeners(this.#host);
   }
 
   /** Serves the session to its end. Never rejects. */
@@ -130,6 +139,9 @@ export class Relay {
       case message.eof:
       case message.close:
       case message.channelRequest:
+      // Of a channel that the target asked for.
+      case message.openConfirmation:
+      case message.openFailure:
         return this.#clientChannel(payload);
       // A second request after the login (RFC 4252 section 5.1), and what clients may tell.
       case message.authRequest:
@@ -148,11 +160,11 @@ export class Relay {
         if (fields.bool()) this.#host.send('target', Uint8Array.of(message.requestFailure));
         return;
       }
-      case message.channelOpen: {
-        const { sender } = readChannelOpen(payload);
-        this.#host.send('target', writeOpenFailure(sender, openFailure.prohibited, 'not allowed'));
-        return;
-      }
+      case message.requestSuccess:
+      case message.requestFailure:
+        return this.#listeners.answered(payload);
+      case message.channelOpen:
+        return this.#openByTarget(readChannelOpen(payload));
       case message.openConfirmation:
       case message.openFailure:
       case message.windowAdjust:
@@ -187,42 +199,66 @@ export class Relay {
     this.#host.send('target', writeChannelMessage(message.close, sender));
   }
 
-  /** Nothing is forwarded towards the client: it would open ports at the target. */
   #globalRequest(payload: Uint8Array): void {
     const fields = new FieldReader(payload, 1);
-    const isLast = fields.text() === 'no-more-sessions@openssh.com';
+    const request = { name: fields.text(), wantReply: fields.bool(), data: fields.rest() };
+    const passage = listeningOf(request.name, request.data);
+    if (passage !== undefined && request.name.startsWith('cancel-')) {
+      return this.#listeners.cancel(request, passage);
+    }
+    if (passage !== undefined) return this.#listeners.listen(request, passage);
+    const isLast = request.name === 'no-more-sessions@openssh.com';
     if (isLast) this.#mayOpenMore = false;
-    if (!fields.bool()) return;
-    this.#host.send(
-      'client',
-      Uint8Array.of(isLast ? message.requestSuccess : message.requestFailure),
-    );
+    this.#listeners.answer(request, isLast);
   }
 
   #open(open: ChannelOpen): void {
     const refused = (reason: number, text: string): void =>
       this.#host.send('client', writeOpenFailure(open.sender, reason, text));
-    if (this.#channels.size >= this.#parts.services.limits.channelsMax) {
-      return refused(openFailure.resources, 'sallyport: too many channels');
+    if (this.#cannotHave(open)) {
+      return refused(openFailure.resources, 'sallyport: too many channels, or too small packets');
     }
-    if (open.packetMax < PACKET_BYTES_MIN) {
-      return refused(openFailure.resources, 'sallyport: packets that are too small');
-    }
-    const isSession = open.type === 'session';
-    if (isSession && !this.#mayOpenMore) return refused(openFailure.prohibited, 'no more sessions');
-    if (!isSession && open.type !== 'direct-tcpip') {
-      const what = refusalText(refuse('SP_UNSUPPORTED', 'this type of channel'));
-      return refused(openFailure.prohibited, what);
-    }
-    this.#lastId += 1;
-    const id = this.#lastId;
-    if (isSession) {
+    if (open.type === 'session') {
+      if (!this.#mayOpenMore) return refused(openFailure.prohibited, 'no more sessions');
+      const id = this.#nextId();
       this.#channels.set(id, new SessionChannel(this.#host, id, open));
       return;
     }
-    const channel = new ForwardChannel(this.#host, id, open);
+    const passage = passageOf(open);
+    if (passage === undefined || passage.right.startsWith('forwarded')) {
+      const what = refusalText(refuse('SP_UNSUPPORTED', 'this type of channel'));
+      return refused(openFailure.prohibited, what);
+    }
+    this.#forward('client', open).judge(passage);
+  }
+
+  /** The target opens channels only for what it was asked to listen for, or lent. */
+  #openByTarget(open: ChannelOpen): void {
+    const passage = passageOf(open);
+    const isAgent = open.type === AGENT_CHANNEL && open.rest.length === 0 && this.#isAgentLent;
+    const isListenedFor = passage !== undefined && this.#listeners.has(passage);
+    if (this.#cannotHave(open) || !(isAgent || isListenedFor)) {
+      const failure = writeOpenFailure(open.sender, openFailure.prohibited, 'not allowed');
+      return this.#host.send('target', failure);
+    }
+    this.#forward('target', open).pass();
+  }
+
+  #cannotHave({ packetMax }: ChannelOpen): boolean {
+    const isFull = this.#channels.size >= this.#parts.services.limits.channelsMax;
+    return isFull || packetMax < PACKET_BYTES_MIN;
+  }
+
+  #forward(opener: Side, open: ChannelOpen): ForwardChannel {
+    const id = this.#nextId();
+    const channel = new ForwardChannel(this.#host, { id, opener, open });
     this.#channels.set(id, channel);
-    channel.begin();
+    return channel;
+  }
+
+  #nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
   }
 
   /**
@@ -294,7 +330,8 @@ export class Relay {
     }
     this.#end = end;
     this.#channels.clear();
-    client.disconnect(disconnect.byApplication);
+    this.#listeners.close();
+    client.disconnect(disconnect.byApplication, told === undefined ? '' : refusalText(told));
     server.disconnect(disconnect.byApplication);
     this.#finish(end);
   }

@@ -5,7 +5,8 @@ import { fileOperation, verbOf } from './commands-sftp.ts';
 import { channelState, isPlainValue, mayBeSet } from './commands.ts';
 import { openFlag, readRequest, sftp } from './codec/sftp.ts';
 import { FieldWriter } from '#core/ssh-fields.ts';
-import { mayForward, mayHaveShell, mayHaveTerminal } from './rights.ts';
+import { mayPass } from './forwarding.ts';
+import { mayHaveShell, mayHaveTerminal, mayLendAgent } from './rights.ts';
 
 const { context } = makeAuthorization({ address: { host: '127.0.0.1', port: 22 } });
 const workload = (...features: readonly string[]) => ({ ...context, features });
@@ -21,8 +22,17 @@ describe('rights of channels', () => {
   });
 
   it('forwards to the places that are named, and to no others', () => {
-    const may = (feature: string, host: string, port: number) =>
-      mayForward(workload(feature), host, port);
+    const may = (feature: string, name: string, port?: number, right = 'direct') =>
+      mayPass(
+        workload(feature),
+        port === undefined
+          ? {
+              right: right === 'direct' ? 'direct-streamlocal' : 'forwarded-streamlocal',
+              name,
+              port,
+            }
+          : { right: right === 'direct' ? 'direct-tcpip' : 'forwarded-tcpip', name, port },
+      );
     assert.ok(may('direct-tcpip:db.internal:5432', 'DB.internal', 5_432));
     assert.ok(may('direct-tcpip:*:443', 'anything', 443));
     assert.ok(may('direct-tcpip:::1:80', '::1', 80));
@@ -30,7 +40,19 @@ describe('rights of channels', () => {
     assert.ok(!may('direct-tcpip:db.internal:5432', 'db.internal', 5_433));
     assert.ok(!may('direct-tcpip:db.internal:5432', 'xdb.internal', 5_432));
     assert.ok(!may('direct-tcpip', 'db', 1));
-    assert.ok(!mayForward(person, 'db', 1));
+    assert.ok(!may('direct-tcpip:*:*', 'db', 1, 'forwarded'));
+    assert.ok(may('forwarded-tcpip:localhost:*', 'localhost', 0, 'forwarded'));
+    assert.ok(!may('forwarded-tcpip:localhost:8080', '', 8_080, 'forwarded'));
+    assert.ok(may('direct-streamlocal:/run/app.sock', '/run/app.sock'));
+    assert.ok(!may('direct-streamlocal:/run/app.sock', '/run/app.sock/../other'));
+    assert.ok(!may('direct-streamlocal:/run/app.sock', '/run/app.sock', undefined, 'forwarded'));
+    assert.ok(may('forwarded-streamlocal:*', '/any', undefined, 'forwarded'));
+    assert.ok(!mayPass(person, { right: 'direct-tcpip', name: 'db', port: 1 }));
+  });
+
+  it('lends an agent only where a grant says so, to people as well', () => {
+    assert.equal(mayLendAgent(person), false);
+    assert.equal(mayLendAgent(workload('agent')), true);
   });
 
   it('takes variables of language and time, with plain values', () => {
@@ -59,8 +81,8 @@ describe('rights of channels', () => {
       ['TZ', 'UTC'],
       ['LANG', 'C'],
     ]);
-    const state = channelState('exec', { terminal: 'xterm', environment });
-    assert.equal(state, 'exec\npty xterm\nenv LANG=C\nenv TZ=UTC');
+    const state = channelState('exec', { terminal: 'xterm', environment, hasAgent: true });
+    assert.equal(state, 'exec\npty xterm\nagent\nenv LANG=C\nenv TZ=UTC');
   });
 });
 

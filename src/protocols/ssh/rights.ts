@@ -17,15 +17,6 @@ export const mayHaveTerminal = (holder: Holder): boolean =>
 export const mayHaveShell = (holder: Holder): boolean =>
   isPerson(holder) || holder.features.includes('shell');
 
-/**
- * A connection from the target to another place: `direct-tcpip:HOST:PORT`, each may be `*`.
- * Compared as written: the target resolves the name, so an address is not granted by a name.
- */
-export const mayForward = ({ features }: Holder, host: string, port: number): boolean =>
-  features.some((feature) => {
-    const match = /^direct-tcpip:(.+):(\*|\d{1,5})$/.exec(feature);
-    if (match === null) return false;
-    const [, grantedHost = '', grantedPort = ''] = match;
-    const isHost = grantedHost === '*' || grantedHost.toLowerCase() === host.toLowerCase();
-    return isHost && (grantedPort === '*' || Number(grantedPort) === port);
-  });
+/** The client's agent, which signs with the keys of whoever runs it, lent to the target. */
+export const mayLendAgent = ({ features }: Pick<SessionContext, 'features'>): boolean =>
+  features.includes('agent');

@@ -12,7 +12,7 @@ import utils from 'ssh2/lib/protocol/utils.js';
 import type { Clock } from '#core/clock.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Wire } from '#core/wire.ts';
-import { dataHead, disconnect } from './codec/messages.ts';
+import { dataHead, disconnect, disconnectMessage } from './codec/messages.ts';
 import { Outbox } from './outbox.ts';
 import { PacketOpener, PacketSealer } from './packets.ts';
 
@@ -202,10 +202,15 @@ export class SshTransport {
     if (!this.#isClosed) this.wire.resume();
   }
 
-  /** Ends the connection with a reason of RFC 4253. */
-  disconnect(reason: number): void {
+  /**
+   * Ends the connection with a reason of RFC 4253.
+   *
+   * @param text - what the other side may show: OpenSSH drops output that comes just before.
+   */
+  disconnect(reason: number, text = ''): void {
     if (this.#isClosed) return;
-    this.#guarded(() => this.#protocol.disconnect(reason));
+    if (text === '') this.#guarded(() => this.#protocol.disconnect(reason));
+    else this.#guarded(() => this.send(disconnectMessage(reason, text)));
     this.#close(undefined);
   }
 

@@ -6,6 +6,7 @@ import { FieldReader, FieldWriter } from '#core/ssh-fields.ts';
 
 /** Message numbers that the gateway knows; every other one ends the connection. */
 export const message = {
+  disconnect: 1,
   serviceRequest: 5,
   serviceAccept: 6,
   extInfo: 7,
@@ -51,6 +52,15 @@ export const disconnect = {
   tooManyConnections: 12,
   noMoreMethods: 14,
 } as const;
+
+/** DISCONNECT with one line of text. */
+export const disconnectMessage = (reason: number, text: string): Uint8Array =>
+  new FieldWriter()
+    .byte(message.disconnect)
+    .uint32(reason)
+    .text(text.split('\n', 1)[0] ?? '')
+    .text('')
+    .done();
 
 /** CHANNEL_OPEN: who asks, and what follows for its type. */
 export interface ChannelOpen {
