@@ -63,7 +63,7 @@ export const rooms: readonly Room[] = [
     path: 'protocols/http/',
     rooms: ['core/'],
     node: ['node:crypto', 'node:zlib'],
-    packages: ['zod', 'graphql'],
+    packages: ['zod', 'graphql', 'yaml'],
   },
   { path: 'protocols/kubernetes/facts/', rooms: ['core/'], node: [], packages: ['yaml'] },
   // What `exec` and its kin speak, both ways; header blocks are compressed.

@@ -201,6 +201,9 @@ export interface HttpLimits {
   readonly reuseMsMax: number;
   /** What a target sent and nobody has taken yet, above which its connection is not read. */
   readonly unaskedBytesMax: number;
+  /** Characters of an OpenAPI document, and its paths and operations. */
+  readonly documentCharsMax: number;
+  readonly operationsMax: number;
   /** Requests of one HTTP/2 connection at a time, and sessions that they may have. */
   readonly streamsMax: number;
   readonly sessionsPerConnectionMax: number;
@@ -227,6 +230,8 @@ export const httpLimits: HttpLimits = {
   // Shorter than what servers wait, so that a request does not meet a connection being closed.
   reuseMsMax: 4_000,
   unaskedBytesMax: 64 * KiB,
+  documentCharsMax: 8 * MiB,
+  operationsMax: 10_000,
   streamsMax: 100,
   sessionsPerConnectionMax: 16,
   streamMemoryBytesMax: 10 * MiB,

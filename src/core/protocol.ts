@@ -20,6 +20,8 @@ import type { TlsServerOptions, Wire } from './wire.ts';
 
 /** What a zod schema offers, so that `core/` need not import zod. */
 export interface SettingsSchema<Settings> {
+  /** Settings that may be `file:PATH`: `parse` is given what the file holds. */
+  readonly files?: readonly string[];
   parse(input: unknown): Settings;
 }
 

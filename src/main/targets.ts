@@ -33,7 +33,7 @@ export function buildTarget(
   }
   let settings: unknown;
   try {
-    settings = schema.parse(config.settings);
+    settings = schema.parse(withFiles(config.settings, schema.files ?? [], file));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new GatewayError('SP_CONFIG', { detail: `${what}: settings: ${why}`, cause });
@@ -57,6 +57,21 @@ export function buildTarget(
     })),
     settings,
   };
+}
+
+/** Settings with the files that they name in place of the names. */
+function withFiles(
+  settings: TargetConfig['settings'],
+  names: readonly string[],
+  read: (path: string) => string | undefined,
+): TargetConfig['settings'] {
+  const given = { ...settings };
+  for (const name of names) {
+    const value = given[name];
+    if (typeof value !== 'string' || !value.startsWith('file:')) continue;
+    given[name] = read(value.slice('file:'.length));
+  }
+  return given;
 }
 
 /** What a client may ask for by ALPN, by protocol. */

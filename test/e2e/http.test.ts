@@ -1,7 +1,10 @@
 /** The HTTP door end to end: raw requests, so that every byte is the test's. */
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { asEpochMs, asId, type IdentityId } from '#core/ids.ts';
 import { exchange, type HttpGateway, startHttpGateway } from '../support/http-gateway.ts';
@@ -294,6 +297,26 @@ const reviewer = {
   claims: {},
   expiresAt: asEpochMs(4_000_000_000_000),
 } as const;
+
+it('names what a target does by its OpenAPI document, read from a file', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'sp-openapi-'));
+  const file = join(directory, 'site.yaml');
+  writeFileSync(file, 'paths: { "/things/{id}": { get: { operationId: getThing } } }');
+  const world = await startHttpGateway({
+    target,
+    policy: `rules:
+  - { id: one, when: "'getThing' in facts.functions && facts.analysis == 'complete'", then: allow }
+`,
+    settings: { openapi: `file:${file}` },
+  });
+  try {
+    assert.equal(statusOf(await world.raw(`GET /things/7 HTTP/1.1\r\n${last}\r\n`)), '200');
+    assert.equal(statusOf(await world.raw(`GET /others/7 HTTP/1.1\r\n${last}\r\n`)), '403');
+  } finally {
+    await world.stop();
+    rmSync(directory, { recursive: true });
+  }
+});
 
 describe('targets that break the protocol', () => {
   const answers: Readonly<Record<string, string>> = {

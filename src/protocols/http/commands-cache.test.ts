@@ -38,6 +38,16 @@ it('gives one analysis for equal requests, and its own for every other', () => {
   }
 });
 
+it('has a request with parameters in its head analysed anew', () => {
+  const parameters = [{ name: 'x-tenant', in: 'header' }];
+  const openapi = { paths: { '/a': { get: { parameters } } } };
+  const cache = new AnalysisCache(httpSettings.parse({ openapi }));
+  const asked = (value: string) =>
+    cache.analyse({ ...plain, fields: [{ name: 'x-tenant', value }] }).facts.fields;
+  assert.deepEqual(asked('one'), [{ name: 'header.x-tenant', value: 'one' }]);
+  assert.deepEqual(asked('two'), [{ name: 'header.x-tenant', value: 'two' }]);
+});
+
 it('keeps a bounded number', () => {
   const cache = new AnalysisCache(httpSettings.parse({}));
   const first = cache.analyse(plain);

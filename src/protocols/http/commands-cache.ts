@@ -6,20 +6,25 @@ import { httpLimits } from '#core/limits.ts';
 import { analyseRequest, saysAnotherMethod } from './commands.ts';
 import type { HttpSettings } from './config.ts';
 import type { RequestAnalysis } from './dialect.ts';
+import { openApiOf } from './openapi.ts';
 import type { HttpRequest } from './request.ts';
 
 /** The analyses under one target's settings. */
 export class AnalysisCache {
   readonly #settings: HttpSettings;
+  /** Whether fields of the head decide facts. */
+  readonly #readsFields: boolean;
   readonly #known = new Map<string, RequestAnalysis>();
 
   constructor(settings: HttpSettings) {
     this.#settings = settings;
+    this.#readsFields = openApiOf(settings)?.readsFields === true;
   }
 
   /** As `analyseRequest`. */
   analyse(request: HttpRequest): RequestAnalysis {
-    if (request.body.kind !== 'none' || saysAnotherMethod(request.fields)) {
+    const isMore = this.#readsFields || saysAnotherMethod(request.fields);
+    if (request.body.kind !== 'none' || isMore) {
       return analyseRequest(request, this.#settings);
     }
     const { method, path, query, upgrade = '' } = request;

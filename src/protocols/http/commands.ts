@@ -8,13 +8,15 @@
  */
 import { createHash } from 'node:crypto';
 import type { Access, Effect, Facts, ObjectFact } from '#core/facts.ts';
-import { type Field, looseName } from './codec/fields.ts';
+import { type Field, looseName, valuesOf } from './codec/fields.ts';
 import type { HttpSettings, RouteSetting } from './config.ts';
 import type { RequestAnalysis } from './dialect.ts';
 import { collectMultipart, collectPairs } from './facts-form.ts';
 import { addDocument, addGraphqlRequest, type GraphqlFacts, noGraphql } from './facts-graphql.ts';
 import { addField, type Collected, collectJson } from './facts-json.ts';
 import { isGrpcType, isUtf8, mediaType } from './media-type.ts';
+import { type Documented, type OpenApi, openApiOf } from './openapi.ts';
+import { lookUpPath, namedSegment } from './path-tree.ts';
 import { bodyText, type HttpRequest } from './request.ts';
 
 interface Meaning {
@@ -60,7 +62,12 @@ export function analyseRequest(request: HttpRequest, settings: HttpSettings): Re
   };
   const path = lookUpPath(request.path);
   const route = routeOf(request, settings);
-  if (route !== undefined) addPathValues(route.path, request.path, found);
+  const api = openApiOf(settings);
+  // What the operator says by hand counts for more.
+  const isDocumented = api !== undefined && route === undefined;
+  const documented = isDocumented ? addDocumented(request, api, found) : undefined;
+  const pattern = route?.path ?? documented?.path;
+  if (pattern !== undefined) addPathValues(pattern, request.path, found);
   if (request.query !== undefined) collectPairs(request.query, 'query', found);
   const isGraphql = settings.graphql.includes(path);
   const call = grpcCall(request);
@@ -69,17 +76,12 @@ export function analyseRequest(request: HttpRequest, settings: HttpSettings): Re
   if (isGraphql) readGraphql(request, found);
   addOverrides(request.fields, found);
   if (request.upgrade !== undefined) found.reasons.add('what follows the upgrade is not judged');
-  const name = route?.path.toLowerCase() ?? path;
+  const name = pattern?.toLowerCase() ?? path;
+  const operation = route?.operation ?? documented?.operation?.operationId;
   return {
-    facts: factsOf(request, { found, route, name, call }),
+    facts: factsOf(request, { found, route, name, call, operation }),
     aliases: found.graphql.aliases,
   };
-}
-
-/** As rules compare it: servers differ in whether case and a slash at the end count. */
-function lookUpPath(path: string): string {
-  const lower = path.toLowerCase();
-  return lower.length > 1 && lower.endsWith('/') ? lower.slice(0, -1) : lower;
 }
 
 /** What the operator said of the route of a request. */
@@ -98,17 +100,51 @@ function fitsRoute(route: RouteSetting, method: string, path: string): boolean {
   const segments = path.split('/');
   return (
     wanted.length === segments.length &&
-    wanted.every((part, index) => isVariable(part) || part === segments[index])
+    wanted.every((part, index) => isWhole(part) || part === segments[index])
   );
 }
 
-const isVariable = (part: string): boolean => part.startsWith('{') && part.endsWith('}');
+/** Whether a segment of a pattern is a name and nothing else. */
+const isWhole = (part: string): boolean => part.startsWith('{') && part.endsWith('}');
 
 function addPathValues(pattern: string, path: string, found: Findings): void {
   const segments = path.split('/');
   for (const [index, part] of pattern.split('/').entries()) {
-    if (isVariable(part)) addField(found, `path.${part.slice(1, -1)}`, segments[index] ?? '');
+    const named = namedSegment(part);
+    if (named === undefined || /[{}]/.test(named.name)) continue;
+    const segment = segments[index] ?? '';
+    const value = segment.slice(named.before.length, segment.length - named.after.length);
+    addField(found, `path.${named.name}`, value);
   }
+}
+
+/** Names what the target's own document calls it. What is not in there is not known to be read. */
+function addDocumented(
+  { method, path, fields }: HttpRequest,
+  api: OpenApi,
+  found: Findings,
+): Documented | undefined {
+  const documented = api.find(method, path);
+  if (documented?.operation === undefined) {
+    found.reasons.add('the OpenAPI document does not have it');
+    return documented;
+  }
+  const { headers, cookies } = documented.operation;
+  for (const { name, value } of fields) {
+    if (headers.includes(name)) addField(found, `header.${name}`, value);
+  }
+  for (const [name, value] of cookies.length === 0 ? [] : cookiesOf(fields)) {
+    if (cookies.includes(name.toLowerCase())) addField(found, `cookie.${name}`, value);
+  }
+  return documented;
+}
+
+function cookiesOf(fields: readonly Field[]): readonly (readonly [string, string])[] {
+  const pairs = valuesOf(fields, 'cookie').flatMap((value) => value.split(';'));
+  return pairs.map((pair) => {
+    const equals = pair.indexOf('=');
+    return [pair.slice(0, Math.max(equals, 0)).trim(), pair.slice(equals + 1).trim()];
+  });
 }
 
 function addOverrides(fields: readonly Field[], found: Findings): void {
@@ -212,9 +248,11 @@ interface Named {
   readonly route: RouteSetting | undefined;
   readonly name: string;
   readonly call: string | undefined;
+  readonly operation: string | undefined;
 }
 
-function factsOf({ path, method }: HttpRequest, { found, route, name, call }: Named): Facts {
+function factsOf({ path, method }: HttpRequest, named: Named): Facts {
+  const { found, route, name, call, operation } = named;
   const { methods, graphql, reasons } = found;
   const effects = new Set<Effect>();
   const objects: ObjectFact[] = [];
@@ -232,7 +270,7 @@ function factsOf({ path, method }: HttpRequest, { found, route, name, call }: Na
   for (const effect of route?.effects ?? []) effects.add(effect);
   objects.push({ kind: 'path', name: path, access: objects[0]?.access ?? 'execute' });
   const functions = call === undefined ? [...graphql.functions] : [call];
-  if (route?.operation !== undefined) functions.push(route.operation);
+  if (operation !== undefined) functions.push(operation);
   return {
     effects: [...effects],
     objects,

@@ -4,6 +4,8 @@
  */
 import { z } from 'zod';
 import type { Effect } from '#core/facts.ts';
+import type { SettingsSchema } from '#core/protocol.ts';
+import { openApiOf } from './openapi.ts';
 
 /** What the operator knows of one route; `path` may have `{names}` in place of segments. */
 export interface RouteSetting {
@@ -28,6 +30,7 @@ export interface HttpSettings {
   readonly passTypes: readonly string[];
   readonly graphql: readonly string[];
   readonly routes: readonly RouteSetting[];
+  readonly openapi?: unknown;
   readonly allowLinkLocal: boolean;
 }
 
@@ -120,6 +123,13 @@ export const httpSettings: z.ZodType<HttpSettings> = z
       .describe('Media types, or their beginnings, that pass unread under masks.'),
     graphql: z.array(z.string()).default(['/graphql']).describe('Paths that take GraphQL.'),
     routes: z.array(route).default([]).describe('What single routes are called and do.'),
+    openapi: z
+      .union([z.string(), z.record(z.string(), z.unknown())])
+      .optional()
+      .describe(
+        'OpenAPI document of the target, as `file:PATH` or in place: it names routes, operations ' +
+          'and parameters, and what it does not have is `partial`.',
+      ),
     allowLinkLocal: z
       .boolean()
       .default(false)
@@ -131,3 +141,14 @@ export const httpSettings: z.ZodType<HttpSettings> = z
     }
   })
   .describe('Settings of an HTTP target.');
+
+/** The same with what can only be checked by reading it. */
+export const httpSettingsSchema: SettingsSchema<HttpSettings> = {
+  // Of documents, the settings hold the text.
+  files: ['openapi'],
+  parse(input) {
+    const settings = httpSettings.parse(input);
+    openApiOf(settings);
+    return settings;
+  },
+};

@@ -2,7 +2,7 @@
 import type { Capabilities, Protocol } from '#core/protocol.ts';
 import type { Target } from '#core/target.ts';
 import { AnalysisCache } from './commands-cache.ts';
-import { type HttpSettings, httpSettings } from './config.ts';
+import { type HttpSettings, httpSettingsSchema } from './config.ts';
 import type { Dialect } from './dialect.ts';
 import { encodeRefusal } from './refusal.ts';
 import { bodyMasker } from './results-body.ts';
@@ -22,7 +22,7 @@ const known = new WeakMap<Target, HttpSettings>();
 function settingsOf(target: Target): HttpSettings {
   let settings = known.get(target);
   if (settings === undefined) {
-    settings = httpSettings.parse(target.settings);
+    settings = httpSettingsSchema.parse(target.settings);
     known.set(target, settings);
   }
   return settings;
@@ -55,7 +55,7 @@ const plain: Dialect = {
 /** HTTP, as the registry knows it. */
 export const http: Protocol<HttpSettings> = {
   name: 'http',
-  settings: httpSettings,
+  settings: httpSettingsSchema,
   capabilities,
   start: (services) => Promise.resolve(httpRuntime(services, plain)),
 };
