@@ -39,7 +39,8 @@ let env: NodeJS.ProcessEnv;
 
 before(async () => {
   ensurePackages(['rsync', 'git']);
-  host = await startSshd();
+  // It asks for new keys in the middle of what is larger.
+  host = await startSshd({ config: 'RekeyLimit 2M' });
   gateway = await startGateway({
     targets: ['web', 'masked'].map(targetNamed),
     policies: { 'policy.yaml': policy },
@@ -121,6 +122,14 @@ describe('ssh', () => {
     const bytes = randomBytes(9 * MIB);
     const done = succeeded(await runSsh(access, ['cat'], { input: bytes }));
     assert.ok(done.stdout.equals(bytes));
+  });
+
+  it('renews keys in the middle of a transfer, as often as client and host ask for it', async () => {
+    const bytes = randomBytes(9 * MIB);
+    const args = ['-v', '-o', 'RekeyLimit=1M'];
+    const done = succeeded(await runSsh(access, ['cat'], { input: bytes, args }));
+    assert.ok(done.stdout.equals(bytes));
+    assert.ok(done.stderr.split('SSH2_MSG_KEXINIT sent').length > 5, done.stderr);
   });
 
   it('keeps the order of output, end and exit status', async () => {

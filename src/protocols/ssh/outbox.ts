@@ -6,7 +6,8 @@
  */
 import type { Wire } from '#core/wire.ts';
 
-const BATCH_BYTES = 256 * 1024;
+/** What one read of bulk becomes: a little more than was read, behind other heads. */
+const BATCH_BYTES = (256 + 16) * 1024;
 /** Batches that are kept for whoever writes next. */
 const FREE_MAX = 16;
 

@@ -63,6 +63,8 @@ export interface TransportOptions {
   readonly clock: Clock;
   /** Counts bytes as they come, until authentication; throws above the budget. */
   readonly spend?: (count: number) => void;
+  /** Data under one set of keys, both ways; a gibibyte when absent. */
+  readonly keyBytesMax?: number;
 }
 
 /** The gateway as server: the key that proves it. */
@@ -96,6 +98,7 @@ export class SshTransport {
   /** Somebody waits for `drained`. */
   #isAwaited = false;
   #peer = '';
+  readonly #keyBytesMax: number;
   #keyedBytes = 0;
   #stopRekeyTimer: () => void = () => undefined;
   #stopExchangeTimer: () => void = () => undefined;
@@ -105,6 +108,7 @@ export class SshTransport {
     this.#outbox = new Outbox(wire);
     this.#clock = options.clock;
     this.#spend = options.spend;
+    this.#keyBytesMax = options.keyBytesMax ?? REKEY_BYTES;
     const isServer = 'hostKey' in role;
     const direction = { cipher: ciphers, mac: macs, compress: ['none'], lang: [] };
     this.#protocol = new Protocol({
@@ -311,7 +315,7 @@ export class SshTransport {
 
   #renewKeys(bytes: number): void {
     this.#keyedBytes += bytes;
-    if (this.#keyedBytes > REKEY_BYTES && this.#isReady) this.#rekey();
+    if (this.#keyedBytes > this.#keyBytesMax && this.#isReady) this.#rekey();
   }
 
   #rekey(): void {
