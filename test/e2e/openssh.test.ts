@@ -27,6 +27,9 @@ const policy = `rules:
     when: "facts.objects.exists(o, o.name.endsWith('/secret'))"
     then: deny
   - { id: denied, when: "command.text.contains('denied')", then: deny }
+  - id: protected
+    when: "facts.objects.exists(o, o.kind == 'ref' && o.name == 'refs/heads/main' && o.access == 'drop')"
+    then: deny
   - { id: rest, when: 'true', then: allow }
 masks:
   - { id: cards, detect: [credit-card], with: redact, match: { targets: [masked] } }
@@ -360,5 +363,30 @@ describe('file transfer', () => {
     succeeded(await git('-C', local, 'push', '-q', remote, 'HEAD:main'));
     succeeded(await git('clone', '-q', '-b', 'main', remote, file('cloned')));
     assert.equal(readFileSync(file('cloned/file'), 'utf8'), 'content\n');
+  });
+
+  it('judges the refs of a push before the pack goes on', async () => {
+    const [local, bare] = [file('refs'), file('refs.git')];
+    const git = (...args: readonly string[]) =>
+      runClient('git', ['-C', local, ...args], { env: { ...env, GIT_SSH_COMMAND: remoteShell() } });
+    const refs = (): string =>
+      execFileSync('git', ['-C', bare, 'for-each-ref', '--format=%(refname)'], {
+        encoding: 'utf8',
+      });
+    execFileSync('git', ['init', '-q', '--bare', bare]);
+    execFileSync('git', ['init', '-q', local]);
+    const identity = ['-c', 'user.email=a@example.com', '-c', 'user.name=a'];
+    execFileSync('git', ['-C', local, ...identity, 'commit', '-q', '--allow-empty', '-m', 'first']);
+    const remote = `127.0.0.1:${bare}`;
+    succeeded(await git('push', '-q', remote, 'HEAD:refs/heads/topic', 'HEAD:refs/heads/main'));
+    assert.equal(refs(), 'refs/heads/main\nrefs/heads/topic\n');
+    // Everything is there already.
+    succeeded(await git('push', '-q', remote, 'HEAD:refs/heads/topic'));
+    const dropped = await git('push', '-q', remote, ':refs/heads/main', 'HEAD:refs/heads/other');
+    assert.notEqual(dropped.status, 0);
+    assert.match(dropped.stderr, /sallyport: denied by policy.*rule protected/);
+    assert.equal(refs(), 'refs/heads/main\nrefs/heads/topic\n');
+    succeeded(await git('push', '-q', remote, ':refs/heads/topic'));
+    assert.equal(refs(), 'refs/heads/main\n');
   });
 });

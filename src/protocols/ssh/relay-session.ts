@@ -6,6 +6,7 @@
  * before waits here; a refusal is an answer on this channel and leaves all others alone.
  */
 import { toGatewayError } from '#core/errors.ts';
+import type { Facts } from '#core/facts.ts';
 import type { AllowedCommand } from '#core/permit.ts';
 import type { Refusal } from '#core/verdict.ts';
 import { ByteQueue } from './byte-queue.ts';
@@ -29,8 +30,10 @@ import {
   sftpFacts,
   shellFacts,
 } from './commands.ts';
+import { isPush, pushStartFacts } from './commands-git.ts';
 import { asLines, exitStatus, holdText, refusalText, refuse } from './refusal.ts';
 import type { Channel, ChannelHost } from './relay-host.ts';
+import { PushFilter } from './relay-push.ts';
 import { SftpFilter } from './relay-sftp.ts';
 import { OutputMask } from './results.ts';
 import { mayHaveShell, mayHaveTerminal, mayLendAgent } from './rights.ts';
@@ -46,6 +49,8 @@ interface Start {
   readonly request: 'exec' | 'shell' | 'subsystem';
   /** Whether SFTP is spoken on it, which is judged operation by operation. */
   readonly isSftp: boolean;
+  /** What a push would do, whose refs are judged before they are changed. */
+  readonly push?: Facts;
   /** Whether its output is text that masks by content can be put on. */
   readonly isText: boolean;
   readonly wantReply: boolean;
@@ -71,6 +76,8 @@ export class SessionChannel implements Channel, ChannelOwner {
   readonly #told = new Set<'exit' | 'eow'>();
   #mask: OutputMask | undefined;
   #sftp: SftpFilter | undefined;
+  /** What looks at the client's input before it goes on. */
+  #filter: SftpFilter | PushFilter | undefined;
 
   constructor(host: ChannelHost, id: number, open: ChannelOpen) {
     this.#host = host;
@@ -91,7 +98,7 @@ export class SessionChannel implements Channel, ChannelOwner {
   }
 
   left(from: Side): void {
-    this.#sftp?.close();
+    this.#filter?.close();
     if (from === 'client') {
       this.#cancelled.abort();
       if (this.ends.idAt('target') === undefined) this.#state = 'ended';
@@ -112,7 +119,7 @@ export class SessionChannel implements Channel, ChannelOwner {
 
   end(text: string, status: number): void {
     this.#cancelled.abort();
-    this.#sftp?.close();
+    this.#filter?.close();
     this.#finish(text, status);
   }
 
@@ -120,8 +127,8 @@ export class SessionChannel implements Channel, ChannelOwner {
   #input(bytes: Uint8Array): void {
     const { toTarget } = this.ends;
     if (this.#state === 'running') {
-      if (this.#sftp === undefined) toTarget.push(bytes, false);
-      else this.#sftp.fromClient(bytes);
+      if (this.#filter === undefined) toTarget.push(bytes, false);
+      else this.#filter.fromClient(bytes);
     } else if (this.#state !== 'ended') {
       this.#early.push(bytes);
       toTarget.keep(this.#early.length);
@@ -135,8 +142,8 @@ export class SessionChannel implements Channel, ChannelOwner {
     }
     const { toTarget } = this.ends;
     const pass = (): void => toTarget.behind(() => this.ends.tell('target', message.eof));
-    if (this.#sftp === undefined) pass();
-    else this.#sftp.behindAll(pass);
+    if (this.#filter === undefined) pass();
+    else this.#filter.behindAll(pass);
   }
 
   #request(request: ChannelRequest): void {
@@ -252,7 +259,14 @@ export class SessionChannel implements Channel, ChannelOwner {
       return this.#refuse(refuse('SP_MASK_UNSOUND', reason));
     }
     const start: Start = { request: 'exec', isSftp: false, isText, wantReply: true };
-    this.#judge(start, { text, facts: analysis.facts, kind: 'exec' });
+    const { facts } = analysis;
+    if (analysis.kind === 'git' && isPush(argv, facts)) {
+      return this.#judge(
+        { ...start, push: facts },
+        { text, facts: pushStartFacts(facts), kind: 'exec' },
+      );
+    }
+    this.#judge(start, { text, facts, kind: 'exec' });
   }
 
   /** Asks the gate; the usual answer is there at once. */
@@ -316,7 +330,7 @@ export class SessionChannel implements Channel, ChannelOwner {
   #passEarly(): void {
     this.#input(this.#early.peek());
     this.#early.clear();
-    if (this.#sftp === undefined) this.ends.toTarget.keep(0);
+    if (this.#filter === undefined) this.ends.toTarget.keep(0);
     if (this.#isEarlyEof) this.#clientEof();
   }
 
@@ -330,7 +344,8 @@ export class SessionChannel implements Channel, ChannelOwner {
     this.#sendRequest(AGENT_REQUEST, new Uint8Array(0));
   }
 
-  #startOutput({ isSftp, isText, permit }: Start & { readonly permit: AllowedCommand }): void {
+  #startOutput(start: Start & { readonly permit: AllowedCommand }): void {
+    const { isSftp, isText, permit, push } = start;
     const { stages, services } = this.#host;
     const { liftedMasks } = permit;
     const { toClient, toTarget } = this.ends;
@@ -344,12 +359,31 @@ export class SessionChannel implements Channel, ChannelOwner {
       deliver,
       failed: (thrown) => this.#host.failed(toGatewayError(thrown)),
     });
+    if (push !== undefined) this.#filter = this.#pushFilter(permit, push);
     if (!isSftp) return;
     this.#sftp = new SftpFilter({
       host: this.#host,
       kept: (bytes) => toTarget.keep(bytes),
       toTarget: (bytes) => toTarget.push(bytes, false),
       toClient: (bytes) => toClient.push(bytes, false),
+      say: (text) => this.#say(text),
+    });
+    this.#filter = this.#sftp;
+  }
+
+  #pushFilter({ command }: AllowedCommand, facts: Facts): PushFilter {
+    const { toTarget } = this.ends;
+    return new PushFilter({
+      host: this.#host,
+      start: { text: command.text, facts },
+      state: command.state,
+      kept: (bytes) => toTarget.keep(bytes),
+      toTarget: (bytes) => toTarget.push(bytes, false),
+      refused: (refusal) => {
+        this.#filter?.close();
+        this.#refuse(refusal);
+        if (refusal.endsSession) this.#host.ended(refusal);
+      },
       say: (text) => this.#say(text),
     });
   }
