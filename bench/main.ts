@@ -5,6 +5,7 @@ const suites: Readonly<Record<string, string>> = {
   recording: './recording.ts',
   facts: './facts.ts',
   http: './http.ts',
+  kubernetes: './kubernetes.ts',
   ssh: './ssh.ts',
 };
 

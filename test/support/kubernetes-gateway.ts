@@ -14,6 +14,8 @@ export interface KubernetesGateway {
   serverOf(target: string): string;
   /** PEM file of the authority that signed the gateway's certificate. */
   readonly ca: string;
+  /** A job's credential for the account `developer`. */
+  credential(): Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -30,6 +32,17 @@ export interface KubernetesGatewayOptions {
   /** Targets, which are all this cluster, and the features that jobs have there. */
   readonly targets?: Readonly<Record<string, readonly string[]>>;
 }
+
+const rbac = 'rbac.authorization.k8s.io';
+
+/** The rights of the account. */
+const developers = {
+  apiVersion: `${rbac}/v1`,
+  kind: 'ClusterRoleBinding',
+  metadata: { name: 'developers' },
+  roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: 'cluster-admin' },
+  subjects: [{ apiGroup: rbac, kind: 'Group', name: 'sallyport:developer' }],
+};
 
 /**
  * Starts a gateway whose target `prod` is the cluster, with the accounts `developer`, to whom the
@@ -73,8 +86,7 @@ export async function startKubernetesGateway(
     policies: { 'policy.yaml': policy },
     env: { KUBERNETES_TOKEN: cluster.token },
   });
-  const binding = ['create', 'clusterrolebinding', 'developers', '--clusterrole=cluster-admin'];
-  cluster.admin([...binding, '--group=sallyport:developer']);
+  cluster.admin(['apply', '-f', '-'], JSON.stringify(developers));
   const serverOf = (target: string): string =>
     `https://127.0.0.1:${gateway.ports['kubernetes'] ?? 0}/k/${target}`;
   return {
@@ -82,9 +94,23 @@ export async function startKubernetesGateway(
     server: serverOf('prod'),
     serverOf,
     ca,
+    credential: () => exchanged(gateway),
     async stop() {
       await gateway.stop();
       rmSync(dir, { recursive: true, force: true });
     },
   };
+}
+
+async function exchanged(gateway: TestGateway): Promise<string> {
+  const form = new URLSearchParams({
+    grant_type: 'urn:ietf:params:oauth:grant-type:token-exchange',
+    subject_token: await gateway.job('nightly'),
+    subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
+    audience: 'developer@prod',
+  });
+  const answer = await fetch(`${gateway.api}/v1/token`, { method: 'POST', body: form });
+  const { access_token: token }: { access_token?: string } = JSON.parse(await answer.text());
+  if (token === undefined) throw new Error(`no credential: ${answer.status}`);
+  return token;
 }
