@@ -1,9 +1,10 @@
 /** `exec` and `port-forward` against a host of memory: what goes to the target, and when. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import type { Command } from '#core/command.ts';
 import { systemClock } from '#core/clock.ts';
-import type { GatewayError } from '#core/errors.ts';
+import { GatewayError } from '#core/errors.ts';
 import { asId } from '#core/ids.ts';
 import { streamLimits } from '#core/limits.ts';
 import type { AllowedCommand } from '#core/permit.ts';
@@ -57,9 +58,11 @@ interface World {
   /** What the client and the target are told. */
   readonly client: string[];
   readonly target: string[];
+  readonly sent: AllowedCommand[];
   readonly held: boolean[];
   readonly ended: (GatewayError | undefined)[];
   epoch: number;
+  isMasked: boolean;
 }
 
 interface WorldOptions {
@@ -81,7 +84,7 @@ const agreed = (protocol: string): DialAnswer => ({
 
 function makeWorld(options: WorldOptions = {}): World {
   const { gate = testPermit, answer = agreed('portforward.k8s.io') } = options;
-  const { features = ['port-forward'], isMasked = false } = options;
+  const { features = ['port-forward'] } = options;
   const client: string[] = [];
   const target: string[] = [];
   const readers = [new SpdyReader(noting(client)), new SpdyReader(noting(target))];
@@ -90,9 +93,11 @@ function makeWorld(options: WorldOptions = {}): World {
   const content = { hint: () => 0, cell: () => undefined, stream: () => stream };
   const masks = {
     version: '0',
-    empty: !isMasked,
+    empty: false,
     columns: [],
-    content: isMasked ? content : undefined,
+    get content() {
+      return world.isMasked ? content : undefined;
+    },
     column: () => undefined,
     without: (): Stages['masks'] => masks,
     replace: () => null,
@@ -103,7 +108,7 @@ function makeWorld(options: WorldOptions = {}): World {
       world.commands.push(command);
       return gate(command);
     },
-    sent: () => undefined,
+    sent: (permit) => world.sent.push(permit),
     exceeded: () => refuse('SP_LIMIT_EXCEEDED'),
     get epoch() {
       return world.epoch;
@@ -126,9 +131,11 @@ function makeWorld(options: WorldOptions = {}): World {
     dialled: [],
     client,
     target,
+    sent: [],
     held: [],
     ended: [],
     epoch: 0,
+    isMasked: options.isMasked ?? false,
     host: {
       stages,
       clock: systemClock,
@@ -137,7 +144,8 @@ function makeWorld(options: WorldOptions = {}): World {
       toTarget: (bytes) => readers[1]?.push(bytes),
       record: () => undefined,
       hold: (isHeld) => world.held.push(isHeld),
-      dial: (_permit, asked) => {
+      dial: (permit, asked) => {
+        stages.sent(permit);
         world.dialled.push(asked);
         return Promise.resolve(answer);
       },
@@ -231,6 +239,10 @@ describe('port-forward', () => {
     connect(80, '3');
     await settled();
     assert.equal(world.commands.length, 3);
+    assert.deepEqual(
+      world.sent.map(({ command }) => command),
+      world.commands,
+    );
     assert.equal(world.target.filter((line) => line.startsWith('open')).length, 8);
   });
 
@@ -275,6 +287,50 @@ describe('port-forward', () => {
     for (let at = 0; at < streamLimits.portConnectionsMax; at += 1) connect(80, String(at));
     await settled();
     assert.equal(world.client.filter((line) => line.startsWith('reset')).length, 2);
+  });
+
+  it('ends when a mask comes into force that could not be put on it', async () => {
+    const world = makeWorld();
+    const { connect, conversation } = forwarding(world);
+    connect(80, '0');
+    await settled();
+    const answer = new SpdyWriter().data(3, Buffer.from('secret'));
+    conversation.fromTarget(answer);
+    world.isMasked = true;
+    assert.throws(() => conversation.fromTarget(answer), /cannot be masked soundly/);
+    assert.equal(world.client.length, 1);
+  });
+
+  it('ends in an error of ours for whatever else comes, and asks the target for nothing', () => {
+    const session = ((): Uint8Array => {
+      const writer = new SpdyWriter();
+      const headers = (type: string): [string, string][] => [
+        ['streamtype', type],
+        ['port', '80'],
+        ['requestid', '0'],
+      ];
+      return Buffer.concat([
+        writer.open(1, headers('error')),
+        writer.open(3, headers('data')),
+        writer.data(3, Buffer.from('GET / HTTP/1.1')),
+        writer.data(1, new Uint8Array(0), true),
+        writer.reset(3, 5),
+      ]);
+    })();
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.nat(), (noise, at) => {
+        const world = makeWorld({ gate: () => refuse('SP_POLICY_DENIED') });
+        const bytes = Uint8Array.from(session);
+        bytes.set(noise.subarray(0, bytes.length - (at % bytes.length)), at % bytes.length);
+        try {
+          forwarding(world).conversation.fromClient(bytes);
+        } catch (thrown) {
+          assert.ok(thrown instanceof GatewayError, String(thrown));
+        }
+        assert.deepEqual([world.dialled, world.target], [[], []]);
+      }),
+      { numRuns: 500 },
+    );
   });
 
   it('holds the client back while what it sends has to wait', async () => {

@@ -70,6 +70,8 @@ export class PortConversation implements Conversation {
   readonly #byTarget = new Map<number, Stream>();
   /** Ports that were allowed, and under which rules. */
   readonly #allowed = new Map<number, { readonly epoch: number; readonly port: Promise<Answer> }>();
+  /** Permits that were told to count as done. */
+  readonly #counted = new WeakSet<AllowedCommand>();
   #dialled: Promise<void> | undefined;
   #lastClientStream: number = -1;
   #nextTargetStream: number = 1;
@@ -197,8 +199,13 @@ export class PortConversation implements Conversation {
       if (answer.endsSession) this.#parts.host.end();
       return;
     }
-    this.#dialled ??= this.#dial(answer);
+    if (this.#dialled === undefined) {
+      this.#counted.add(answer);
+      this.#dialled = this.#dial(answer);
+    }
     await this.#dialled;
+    if (!this.#counted.has(answer)) this.#parts.host.stages.sent(answer);
+    this.#counted.add(answer);
     if (this.#connections.get(connection.id) === connection) this.#connect(connection);
   }
 
@@ -220,6 +227,8 @@ export class PortConversation implements Conversation {
     const facts = analyseRequest(request, stages.masks, port);
     const command = streamCommand(stages, asked, facts, port);
     const answer = Promise.resolve(stages.gate(command, () => undefined, host.signal));
+    // A port that is forgotten is judged again.
+    if (this.#allowed.size >= streamLimits.portConnectionsMax) this.#allowed.clear();
     this.#allowed.set(port, { epoch: stages.epoch, port: answer });
     return answer;
   }
@@ -286,6 +295,9 @@ export class PortConversation implements Conversation {
   }
 
   #fromTarget(stream: number, bytes: Uint8Array): void {
+    if (this.#parts.host.stages.masks.content !== undefined) {
+      throw new GatewayError('SP_MASK_UNSOUND', { detail: 'a mask by content came into force' });
+    }
     const found = this.#byTarget.get(stream);
     const to = found?.connection.client[found.part];
     if (found === undefined || to === undefined) return;
