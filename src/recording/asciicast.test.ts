@@ -31,3 +31,21 @@ it('exports what was written as asciicast v3, without what was typed', () => {
   assert.equal(out(500_000, Buffer.from([0x68, 0xc3])), '[0.498000, "o", "h"]\n');
   assert.equal(out(600_000, Buffer.from([0xa9, 0x0a])), '[0.100000, "o", "é\\n"]\n');
 });
+
+it('begins with channels where a mark says that they begin', () => {
+  const take = asciicastExporter();
+  const data = (direction: 'from-client' | 'to-client', bytes: Uint8Array): string =>
+    Buffer.from(
+      take({ kind: 'entry', entry: { kind: 'data', atUs: 0, direction, bytes } }),
+    ).toString();
+  const output = Buffer.concat([Buffer.from([94]), zero, string('hello')]);
+  assert.equal(data('to-client', Buffer.from('HTTP/1.1 101 Switching Protocols\r\n\r\n')), '');
+  take({ kind: 'entry', entry: { kind: 'mark', atUs: 0, mark: 'channels', data: '{}' } });
+  const open = Buffer.concat([Buffer.from([90]), string('session'), zero, zero, zero]);
+  data('from-client', string(open));
+  assert.equal(data('to-client', string(output)), '[0.000000, "o", "hello"]\n');
+  // A forwarded connection is not for eyes.
+  const forwarded = Buffer.concat([Buffer.from([90]), string('direct-tcpip'), zero, zero, zero]);
+  data('from-client', string(forwarded));
+  assert.equal(data('to-client', string(output)), '');
+});
