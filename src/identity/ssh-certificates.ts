@@ -19,22 +19,13 @@ import { asId, type CredentialId } from '#core/ids.ts';
 import type { CredentialRecord } from '#core/ports/credentials.ts';
 import type { Random } from '#core/random.ts';
 import type { Secret } from '#core/secret.ts';
+import { CERTIFICATE_SUFFIX, keyFieldsOf, readCertificate } from '#core/ssh-certificate.ts';
 import { FieldReader, FieldWriter } from '#core/ssh-fields.ts';
 
-const SUFFIX = '-cert-v01@openssh.com';
 const USER = 1;
 const AUTHORITY_TYPE = 'ssh-ed25519';
 /** Clocks of hosts and clients that differ a little. */
 const SKEW_SECONDS = 30;
-
-/** Fields of a public key behind its type, by type. */
-const keyFields: Readonly<Record<string, number>> = {
-  'ssh-ed25519': 1,
-  'ecdsa-sha2-nistp256': 2,
-  'ecdsa-sha2-nistp384': 2,
-  'ecdsa-sha2-nistp521': 2,
-  'ssh-rsa': 2,
-};
 
 export interface SshCertificatesParts {
   /** The authority: Ed25519 in PKCS#8 PEM. Asked for at the first use. */
@@ -69,7 +60,7 @@ export class SshCertificates {
     const { random, clock } = this.#parts;
     const { key, blob } = this.#own();
     const writer = new FieldWriter()
-      .text(type + SUFFIX)
+      .text(type + CERTIFICATE_SUFFIX)
       .string(random.bytes(32))
       .raw(body)
       .uint64(0n)
@@ -87,7 +78,7 @@ export class SshCertificates {
       .text(AUTHORITY_TYPE)
       .string(signBytes(null, writer.done(), key));
     const certificate = Buffer.from(writer.string(signature.done()).done()).toString('base64');
-    return `${type + SUFFIX} ${certificate} ${record.id}`;
+    return `${type + CERTIFICATE_SUFFIX} ${certificate} ${record.id}`;
   }
 
   /**
@@ -103,31 +94,18 @@ export class SshCertificates {
     }
   }
 
-  #read(certificate: Uint8Array): CredentialId | undefined {
-    const fields = new FieldReader(certificate);
-    const type = fields.text();
-    if (!type.endsWith(SUFFIX)) return undefined;
-    const count = fieldsOf(type.slice(0, -SUFFIX.length));
-    if (count === undefined) return undefined;
-    for (let index = 0; index < 1 + count; index += 1) fields.string();
-    fields.uint64();
-    const isUser = fields.uint32() === USER;
-    const id = fields.text();
-    fields.string();
-    const [after, before] = [fields.uint64(), fields.uint64()];
-    const isPlain = fields.string().length === 0;
-    fields.string();
-    fields.string();
-    const authority = fields.string();
-    const signed = certificate.subarray(0, certificate.length - fields.left);
-    const signature = new FieldReader(fields.string());
-    fields.end();
+  #read(bytes: Uint8Array): CredentialId | undefined {
+    const certificate = readCertificate(bytes);
+    if (certificate === undefined) return undefined;
+    const { kind, id, after, before, isRestricted, authority, signed } = certificate;
     const own = this.#own();
-    if (!isUser || !isPlain || !Buffer.from(own.blob).equals(authority)) return undefined;
+    const isOurs = Buffer.from(own.blob).equals(authority);
+    if (kind !== 'user' || isRestricted || !isOurs) return undefined;
     const now = BigInt(Math.floor(this.#parts.clock.now() / 1000));
+    const signature = new FieldReader(certificate.signature);
     if (now < after || now >= before || signature.text() !== AUTHORITY_TYPE) return undefined;
-    const isOurs = verifyBytes(null, signed, createPublicKey(own.key), signature.string());
-    return isOurs && /^[0-9a-f]{32}$/.test(id) ? asId(id) : undefined;
+    const isSigned = verifyBytes(null, signed, createPublicKey(own.key), signature.string());
+    return isSigned && /^[0-9a-f]{32}$/.test(id) ? asId(id) : undefined;
   }
 
   #own(): { readonly key: KeyObject; readonly blob: Uint8Array } {
@@ -141,13 +119,10 @@ export class SshCertificates {
   }
 }
 
-const fieldsOf = (type: string): number | undefined =>
-  Object.hasOwn(keyFields, type) ? keyFields[type] : undefined;
-
 /** The type of a public key, and its fields behind it; undefined for what is none. */
 function keyOf(line: string): { readonly type: string; readonly body: Uint8Array } | undefined {
   const [type = '', base64 = ''] = line.trim().split(/\s+/);
-  const count = fieldsOf(type);
+  const count = keyFieldsOf(type);
   if (count === undefined) return undefined;
   const blob = Buffer.from(base64, 'base64');
   try {

@@ -1,5 +1,8 @@
-/** `npm run conformance -- postgres`: other people's test suites, through the gateway. */
-const suites: Readonly<Record<string, string>> = { postgres: './postgres/main.ts' };
+/** `npm run conformance -- postgres|ssh`: other people's test suites, through the gateway. */
+const suites: Readonly<Record<string, string>> = {
+  postgres: './postgres/main.ts',
+  ssh: './ssh/main.ts',
+};
 
 const [name = '', ...rest] = process.argv.slice(2);
 const file = Object.hasOwn(suites, name) ? suites[name] : undefined;

@@ -16,6 +16,7 @@ import {
   clientEnvironment,
   clientOptions,
   makeKey,
+  publicKey,
   runClient,
   runSsh,
   startSshd,
@@ -36,21 +37,17 @@ let robot: ClientAccess;
 let admin: string;
 
 before(async () => {
-  host = await startSshd({ config: 'AllowAgentForwarding yes\nStreamLocalBindUnlink yes' });
+  host = await startSshd({ config: 'StreamLocalBindUnlink yes', certify });
   gateway = await startGateway({
     targets: [
-      {
-        name: 'web',
-        protocol: 'ssh',
-        host: host.host,
-        port: host.port,
-        settings: { hostKeys: [host.hostKey] },
-        accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
-      },
+      targetOf('web', { hostKeys: [host.hostKey] }),
+      targetOf('certified', { hostAuthorities: [authority()], hostName: 'web.internal' }),
+      targetOf('misnamed', { hostAuthorities: [authority()] }),
+      targetOf('foreign', { hostAuthorities: [host.hostKey], hostName: 'web.internal' }),
     ],
     policies: { 'policy.yaml': policy },
     grants: [
-      { id: 'people', identities: ['issuer:staff'], targets: ['web'], accounts: ['*'] },
+      { id: 'people', identities: ['issuer:staff'], targets: ['*'], accounts: ['*'] },
       {
         id: 'carrier',
         identities: ['issuer:ci'],
@@ -77,6 +74,24 @@ before(async () => {
 after(async () => {
   await gateway.stop();
   await host.stop();
+});
+
+/** An authority for hosts, and a certificate of it. */
+function certify(directory: string): void {
+  makeKey(join(directory, 'authority'));
+  const args = ['-q', '-s', join(directory, 'authority'), '-I', 'web', '-h', '-n', 'web.internal'];
+  execFileSync('ssh-keygen', [...args, join(directory, 'host.pub')]);
+}
+
+const authority = (): string => publicKey(join(host.directory, 'authority.pub'));
+
+const targetOf = (name: string, settings: Readonly<Record<string, unknown>>) => ({
+  name,
+  protocol: 'ssh',
+  host: host.host,
+  port: host.port,
+  settings,
+  accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
 });
 
 const person = async (name: string): Promise<ClientAccess> => ({
@@ -211,6 +226,19 @@ describe('a person’s shell', () => {
     assert.equal(await terminal.ended, 126);
     assert.match(terminal.output(), /PTY allocation request failed/);
     assert.match(terminal.output(), /no grant allows an interactive shell/);
+  });
+});
+
+describe('a host with a certificate', () => {
+  it('is entered where its authority and its name are those of the settings', async () => {
+    const access = await person('hera');
+    const at = (target: string) => runSsh({ ...access, user: `deploy@${target}` }, ['echo in']);
+    assert.equal((await at('certified')).stdout.toString(), 'in\n');
+    for (const target of ['misnamed', 'foreign']) {
+      const refused = await at(target);
+      assert.equal(refused.status, 255, target);
+      assert.equal(refused.stdout.toString(), '');
+    }
   });
 });
 

@@ -33,10 +33,14 @@ export interface TestHost {
  * Starts `sshd`.
  *
  * @param options - `isLogging`: every command is written down before it runs; `config`: more lines
- *   of its configuration.
+ *   of its configuration; `certify`: makes `host-cert.pub` from `host.pub` in the directory.
  */
 export async function startSshd(
-  options: { readonly isLogging?: boolean; readonly config?: string } = {},
+  options: {
+    readonly isLogging?: boolean;
+    readonly config?: string;
+    readonly certify?: (directory: string) => void;
+  } = {},
 ): Promise<TestHost> {
   ensurePackages(['openssh-server', 'openssh-client']);
   // A path that is short enough for control sockets.
@@ -46,10 +50,12 @@ export async function startSshd(
   for (const name of ['host', 'user']) makeKey(join(directory, name));
   const hostKey = publicKey(join(directory, 'host.pub'));
   writeFileSync(join(directory, 'authorized'), readFileSync(join(directory, 'user.pub')));
+  options.certify?.(directory);
   const port = await freePort();
   const config = [
     configText(directory, port),
     options.isLogging === true ? logging(directory) : '',
+    options.certify === undefined ? '' : `HostCertificate ${directory}/host-cert.pub`,
     options.config ?? '',
   ].join('\n');
   writeFileSync(join(directory, 'sshd_config'), config);

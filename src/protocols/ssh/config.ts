@@ -6,6 +6,8 @@ import { z } from 'zod';
 
 export interface SshSettings {
   readonly hostKeys: readonly string[];
+  readonly hostAuthorities: readonly string[];
+  readonly hostName?: string | undefined;
   readonly shell: 'bash' | 'sh';
   readonly home?: string | undefined;
   readonly allowLinkLocal: boolean;
@@ -23,9 +25,20 @@ export const sshSettings: z.ZodType<SshSettings> = z
   .strictObject({
     hostKeys: z
       .array(hostKey)
-      .min(1)
       .max(16)
+      .default([])
       .describe('Public keys of the host, as in known_hosts. A host with another is not entered.'),
+    hostAuthorities: z
+      .array(hostKey)
+      .max(16)
+      .default([])
+      .describe('Public keys that sign certificates of hosts, as behind @cert-authority.'),
+    hostName: z
+      .string()
+      .min(1)
+      .max(253)
+      .optional()
+      .describe('The name that a certificate of the host has to have; the address when absent.'),
     shell: z
       .enum(['bash', 'sh'])
       .default('bash')
@@ -40,5 +53,8 @@ export const sshSettings: z.ZodType<SshSettings> = z
       .boolean()
       .default(false)
       .describe('Lets the address be a link-local or cloud metadata address.'),
+  })
+  .refine(({ hostKeys, hostAuthorities }) => hostKeys.length + hostAuthorities.length > 0, {
+    error: 'hostKeys or hostAuthorities have to say how the host is known',
   })
   .describe('Settings of an SSH target.');

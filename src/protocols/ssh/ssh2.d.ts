@@ -85,7 +85,9 @@ declare module 'ssh2/lib/protocol/Protocol.js' {
     cleanup(): void;
     _onPayload: (payload: Uint8Array) => number | boolean | undefined;
     readonly _packetRW: { readonly write: PacketWriter };
-    readonly _kex: { readonly sessionID: Uint8Array } | undefined;
+    readonly _kex:
+      | { readonly sessionID: Uint8Array; readonly negotiated: { serverHostKey: string } }
+      | undefined;
     readonly _strictMode: boolean | undefined;
     /** Our own KEXINIT while keys are exchanged; messages are queued then. */
     readonly _kexinit: Uint8Array | undefined;

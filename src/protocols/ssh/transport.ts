@@ -12,6 +12,7 @@ import utils from 'ssh2/lib/protocol/utils.js';
 import type { Clock } from '#core/clock.ts';
 import { GatewayError, toGatewayError } from '#core/errors.ts';
 import type { Wire } from '#core/wire.ts';
+import { plainAlgorithm } from './codec/keys.ts';
 import { dataHead, disconnect, disconnectMessage } from './codec/messages.ts';
 import { Outbox } from './outbox.ts';
 import { PacketOpener, PacketSealer } from './packets.ts';
@@ -76,8 +77,11 @@ export interface ServerRole {
 export interface ClientRole {
   /** Host key algorithms to ask for, best first. */
   readonly hostKeyAlgorithms: readonly string[];
-  /** Whether a host key blob is one of the target's. */
-  verifyHost(key: Uint8Array): boolean;
+  /**
+   * The key that the target has to sign with, by the blob that it shows: the blob itself, or what a
+   * certificate certifies. Undefined for another host.
+   */
+  keyOf(shown: Uint8Array): Uint8Array | undefined;
 }
 
 export class SshTransport {
@@ -122,7 +126,7 @@ export class SshTransport {
       },
       ...(isServer
         ? { hostKeys: { [role.hostKey.type]: role.hostKey } }
-        : { hostVerifier: (key) => role.verifyHost(key) }),
+        : { hostVerifier: (shown) => this.#isHost(role, shown) }),
       onWrite: (bytes) => this.#collect(bytes),
       onError: (error) => this.#failed(protocolError(error)),
       onHeader: ({ identRaw }) => (this.#peer = identRaw.slice(0, 256)),
@@ -216,6 +220,33 @@ export class SshTransport {
     if (text === '') this.#guarded(() => this.#protocol.disconnect(reason));
     else this.#guarded(() => this.send(disconnectMessage(reason, text)));
     this.#close(undefined);
+  }
+
+  /**
+   * `ssh2` knows no host certificates. It reads `_hostKey` twice: first the blob that came, for the
+   * hash that was signed, then the key in it, to check the signature with. So the first reading
+   * gets the certificate, and those after it the key that it certifies. In any other order the
+   * signature does not verify.
+   */
+  #isHost(role: ClientRole, shown: Uint8Array): boolean {
+    const key = role.keyOf(shown);
+    const exchange = this.#protocol._kex;
+    if (key === undefined || exchange === undefined) return false;
+    if (key === shown) return true;
+    const { negotiated } = exchange;
+    negotiated.serverHostKey = plainAlgorithm(negotiated.serverHostKey);
+    let isHashed = false;
+    Object.defineProperty(exchange, '_hostKey', {
+      get() {
+        if (isHashed) return Buffer.from(key);
+        isHashed = true;
+        return shown;
+      },
+      set() {
+        // It is set to nothing when the exchange is over.
+      },
+    });
+    return true;
   }
 
   /**

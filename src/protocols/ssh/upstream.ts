@@ -1,14 +1,16 @@
 /**
  * The login at the target (RFC 4252 as a client), with the account's own secrets. The target is
- * known by a key that the configuration names; another one ends it before any secret is sent.
+ * known by a key or an authority that the configuration names; another one ends it before any
+ * secret is sent.
  */
 import { errorTable, GatewayError, toGatewayError } from '#core/errors.ts';
 import type { AccountSecrets, Admission, ProtocolServices } from '#core/protocol.ts';
 import type { Wire } from '#core/wire.ts';
 import { sshSettings } from './config.ts';
 import { FieldReader, FieldWriter } from '#core/ssh-fields.ts';
-import { algorithmsOf, readPrivateKey, readPublicKey, sign, writePublicKey } from './codec/keys.ts';
+import { algorithmsOf, readPrivateKey, sign, writePublicKey } from './codec/keys.ts';
 import { disconnect, message, typeOf } from './codec/messages.ts';
+import { targetRole } from './host-identity.ts';
 import { type ClientRole, SshTransport } from './transport.ts';
 
 /** What a target may ask for in one exchange, and how often. */
@@ -28,8 +30,9 @@ export async function connectServer(
   signal: AbortSignal,
 ): Promise<SshTransport> {
   const secrets = await admission.secrets();
-  const { settings } = admission.authorization.target;
-  const login = new Login(wire, pinned(sshSettings.parse(settings).hostKeys), secrets, services);
+  const { settings, address } = admission.authorization.target;
+  const role = targetRole(sshSettings.parse(settings), address.host, services.clock);
+  const login = new Login(wire, role, secrets, services);
   const abort = (): void => login.fail(toGatewayError(signal.reason));
   if (signal.aborted) abort();
   signal.addEventListener('abort', abort, { once: true });
@@ -42,16 +45,6 @@ export async function connectServer(
     stop();
     signal.removeEventListener('abort', abort);
   }
-}
-
-/** The host keys of the settings, compared as they are. */
-function pinned(lines: readonly string[]): ClientRole {
-  const keys = lines.map((line) => Buffer.from(line.split(' ')[1] ?? '', 'base64'));
-  const types = new Set(keys.map((key) => readPublicKey(key).type));
-  return {
-    hostKeyAlgorithms: [...types].flatMap(algorithmsOf),
-    verifyHost: (given) => keys.some((key) => key.equals(given)),
-  };
 }
 
 /** What is tried, in order. */

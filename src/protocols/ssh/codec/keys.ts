@@ -12,6 +12,7 @@ import {
 } from 'node:crypto';
 import keyParser from 'ssh2/lib/protocol/keyParser.js';
 import { GatewayError } from '#core/errors.ts';
+import { CERTIFICATE_SUFFIX } from '#core/ssh-certificate.ts';
 import { FieldReader, FieldWriter, malformed } from '#core/ssh-fields.ts';
 
 const RSA_BITS_MIN = 2_048;
@@ -43,9 +44,6 @@ export interface PublicKey {
 export const algorithmsOf = (type: string): readonly string[] =>
   type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type];
 
-/** Marks the type and the algorithms of certificates (OpenSSH's PROTOCOL.certkeys). */
-const CERTIFICATE = '-cert-v01@openssh.com';
-
 /**
  * Decodes a public key blob; malformed when it is none that is known here. Of a certificate it
  * gives the key that is certified, and says nothing of who certified it.
@@ -53,19 +51,19 @@ const CERTIFICATE = '-cert-v01@openssh.com';
 export function readPublicKey(blob: Uint8Array): PublicKey {
   const reader = new FieldReader(blob);
   const given = reader.text();
-  if (!given.endsWith(CERTIFICATE)) {
+  if (!given.endsWith(CERTIFICATE_SUFFIX)) {
     const key = importKey(publicJwk(given, reader));
     reader.end();
     return { type: given, key };
   }
   reader.string(); // a nonce
-  const type = given.slice(0, -CERTIFICATE.length);
+  const type = given.slice(0, -CERTIFICATE_SUFFIX.length);
   return { type, key: importKey(publicJwk(type, reader)) };
 }
 
 /** The signature algorithm of a name that may be a certificate's. */
 export const plainAlgorithm = (name: string): string =>
-  name.endsWith(CERTIFICATE) ? name.slice(0, -CERTIFICATE.length) : name;
+  name.endsWith(CERTIFICATE_SUFFIX) ? name.slice(0, -CERTIFICATE_SUFFIX.length) : name;
 
 function publicJwk(type: string, reader: FieldReader): Record<string, string> {
   if (type === 'ssh-ed25519') return { kty: 'OKP', crv: 'Ed25519', x: base64url(reader.string()) };
