@@ -7,7 +7,13 @@
  * Invariants: no payload is handed over before its packet was authenticated; no number used once
  * is used twice under a key, since each packet counts it up and keys are renewed long before 2^64.
  */
-import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createSecretKey,
+  type KeyObject,
+  randomFillSync,
+} from 'node:crypto';
 import type {
   GcmCipher,
   GcmDecipher,
@@ -170,9 +176,22 @@ function layOut(payloadBytes: number, memory: Buffer): Buffer {
   const padding = body - 1 - payloadBytes;
   packet.writeUInt32BE(body);
   packet[LENGTH_BYTES] = padding;
-  // Zeros, as OpenSSH has them under ciphers: AES-GCM gives nothing away of text that is known.
-  packet.fill(0, packet.length - padding);
+  fillRandom(packet.subarray(packet.length - padding));
   return packet;
+}
+
+/** Random bytes that no packet has had, drawn for many packets at once. */
+const unused = Buffer.alloc(4_096);
+let unusedFrom = unused.length;
+
+/** Padding is random (RFC 4253 section 6). */
+function fillRandom(padding: Uint8Array): void {
+  if (unusedFrom + padding.length > unused.length) {
+    randomFillSync(unused);
+    unusedFrom = 0;
+  }
+  padding.set(unused.subarray(unusedFrom, unusedFrom + padding.length));
+  unusedFrom += padding.length;
 }
 
 /** The size of a packet before it is sealed: its body fills whole blocks. */
