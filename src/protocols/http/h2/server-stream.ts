@@ -26,6 +26,8 @@ export function serverWire(
   stream.on('error', () => undefined);
   stream.on('drain', () => wire.drained());
   stream.on('close', () => wire.closed(undefined));
+  // One that was taken back in the same read tells of nothing any more.
+  if (stream.destroyed) wire.closed(undefined);
   wire.deliver(head);
   if (body === 'none') {
     stream.resume();

@@ -30,6 +30,8 @@ export class StreamWire implements Wire {
   #isPaused: boolean = true;
   #hasEnded: boolean = false;
   #hasClosed: boolean = false;
+  /** Whether the sink knows that the stream is gone. */
+  #isOver: boolean = false;
   #error: Error | undefined;
 
   /** @param connect - gives the stream, which hands over what comes by {@link StreamWire.deliver}. */
@@ -44,7 +46,9 @@ export class StreamWire implements Wire {
 
   attach(sink: WireSink): void {
     this.#sink = sink;
+    this.#isOver = false;
     this.resume();
+    // Later, as for every other event, so that a sink is never called from inside `attach`.
     if (this.#hasEnded || this.#hasClosed) queueMicrotask(() => this.#handOver());
   }
 
@@ -55,10 +59,10 @@ export class StreamWire implements Wire {
   }
 
   resume(): void {
-    if (!this.#isPaused || this.#hasClosed) return;
+    if (!this.#isPaused) return;
     this.#isPaused = false;
-    if (this.#backlog.length > 0 || this.#hasEnded) queueMicrotask(() => this.#handOver());
-    else this.#end.resume();
+    if (this.#backlog.length > 0) queueMicrotask(() => this.#handOver());
+    else if (!this.#hasClosed) this.#end.resume();
   }
 
   write(bytes: Uint8Array): boolean {
@@ -87,6 +91,7 @@ export class StreamWire implements Wire {
 
   /** Bytes came; the memory is the wire's from now on. */
   deliver(bytes: Uint8Array): void {
+    if (this.#hasClosed) return;
     this.#backlog.push(bytes);
     this.#handOver();
   }
@@ -106,8 +111,10 @@ export class StreamWire implements Wire {
   closed(error: Error | undefined): void {
     if (this.#hasClosed) return;
     this.#hasClosed = true;
-    this.#error = error;
-    this.#sink?.closed(error);
+    this.#error ??= error;
+    // A message that is whole is handed over all the same; nobody wants a part of one.
+    if (!this.#hasEnded) this.#backlog = [];
+    this.#handOver();
   }
 
   #handOver(): void {
@@ -117,7 +124,8 @@ export class StreamWire implements Wire {
       const bytes = this.#backlog.shift();
       if (bytes !== undefined) this.#guarded(() => sink.data(bytes));
     }
-    if (this.#sink !== sink || this.#backlog.length > 0) return;
+    if (this.#sink !== sink || this.#backlog.length > 0 || this.#isOver) return;
+    this.#isOver = this.#hasClosed;
     if (this.#hasEnded) sink.ended();
     if (this.#hasClosed) sink.closed(this.#error);
     else if (!this.#isPaused) this.#end.resume();
