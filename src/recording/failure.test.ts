@@ -104,9 +104,9 @@ describe('when evidence cannot be kept', () => {
       system: {
         journalFiles: {
           ...systemJournalFiles,
-          write: (fd, bytes, length, at) => {
+          write: (fd, parts, at) => {
             if (full) throw Object.assign(new Error('no space'), { code: 'ENOSPC' });
-            return systemJournalFiles.write(fd, bytes, length, at);
+            return systemJournalFiles.write(fd, parts, at);
           },
         },
       },

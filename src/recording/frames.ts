@@ -33,6 +33,9 @@ const SPLIT_BYTES_MIN = 256;
 const RECORD_ROOM = 256;
 /** Text that is no longer is written character by character, if it is ASCII. */
 const SHORT_TEXT = 48;
+/** Bytes at which one way to copy gets cheaper than another. */
+const FEW_BYTES = 32;
+const MANY_BYTES = 2_048;
 /** A block takes no frames when it has been open for so long. */
 const BLOCK_US_MAX = 1_000_000;
 
@@ -321,11 +324,17 @@ function writeUint32(memory: Uint8Array, at: number, value: number): void {
   memory[at + 3] = value;
 }
 
-/** Copies without making a view when that would cost more than the bytes. */
+/**
+ * Copies into a block. By hand where a view would cost more than the bytes; where there are many,
+ * by Buffer, because `set` goes byte by byte into shared memory unless both ends are aligned alike.
+ */
 function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): void {
-  if (end - start > 32) {
+  if (end - start > MANY_BYTES) {
+    const { buffer, byteOffset } = from;
+    Buffer.from(buffer).copy(to, at, byteOffset + start, byteOffset + end);
+  } else if (end - start > FEW_BYTES) {
     to.set(from.subarray(start, end), at);
-    return;
+  } else {
+    for (let index = start; index < end; index += 1) to[at + index - start] = from[index] ?? 0;
   }
-  for (let index = start; index < end; index += 1) to[at + index - start] = from[index] ?? 0;
 }

@@ -182,7 +182,11 @@ export class Input implements WireSink {
   /** Copies: the chunk's memory is the connection's. */
   #hold(chunk: Uint8Array, from: number): void {
     if (from >= chunk.length) return;
-    const all = new Uint8Array(this.#held.length + chunk.length - from);
+    const { buffer, byteOffset, length } = Buffer.allocUnsafe(
+      this.#held.length + chunk.length - from,
+    );
+    // A plain view: parts of it cost less than those of a Buffer, and `slice` copies.
+    const all = new Uint8Array(buffer, byteOffset, length);
     all.set(this.#held);
     all.set(chunk.subarray(from), this.#held.length);
     this.#held = all;

@@ -3,8 +3,6 @@ import { GatewayError } from '#core/errors.ts';
 import { isFieldValue, isToken } from './characters.ts';
 import type { Field } from './fields.ts';
 
-const encoder = new TextEncoder();
-
 /**
  * A head in bytes, with the empty line.
  *
@@ -19,7 +17,7 @@ export function encodeHead(start: string, fields: readonly Field[]): Uint8Array 
     text += `${name}: ${value}\r\n`;
   }
   if (!isFieldValue(start)) throw new GatewayError('SP_INTERNAL', { detail: 'a start line' });
-  return encoder.encode(`${text}\r\n`);
+  return Buffer.from(`${text}\r\n`);
 }
 
 /** The status line of a response of HTTP/1.1. */
