@@ -48,8 +48,9 @@ export interface Position {
 }
 
 const COMPRESSION = {
-  // The output never exceeds the input by more than this; one chunk saves joining two.
-  chunkSize: 66 * 1024,
+  // What most blocks shrink to. A chunk is allocated whatever comes out of it, so that large ones
+  // cost more in garbage than they save in joining.
+  chunkSize: 16 * 1024,
   params: { [constants.ZSTD_c_compressionLevel]: 1 },
 };
 /** Below this a compressed block saves nothing that matters. */
