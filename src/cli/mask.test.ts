@@ -32,6 +32,19 @@ describe('mask scan', () => {
     );
   });
 
+  it('reads NULL, and JSON that is not in a string', async () => {
+    assert.deepEqual(
+      await scan('{"id":1,"value":null,"column":"ssn"}', '{"id":2,"value":{"ssn":"123-45-6789"}}'),
+      [
+        { id: 1, entities: [] },
+        {
+          id: 2,
+          entities: [{ entity: 'US_SSN', detector: 'us-ssn', start: 8, end: 19, confidence: 0.95 }],
+        },
+      ],
+    );
+  });
+
   it('answers lines that are no questions, and goes on', async () => {
     assert.deepEqual(await scan('nonsense', '7', '{"id":1}', '{"text":1}', '{"id":2,"value":4}'), [
       { line: 1, error: 'not JSON' },

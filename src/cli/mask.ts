@@ -49,6 +49,11 @@ function answer(text: string, line: number, detector: ContentDetector): ScanAnsw
   if (typeof value === 'number' || typeof value === 'boolean') {
     return { id, entities: detector.value(String(value), name) };
   }
+  // NULL has nothing in it; an object or a list is a value of type JSON.
+  if (value === null) return { id, entities: [] };
+  if (typeof value === 'object') {
+    return { id, entities: detector.value(JSON.stringify(value), name, 'json') };
+  }
   return { line, error: 'neither `value` nor `text`' };
 }
 

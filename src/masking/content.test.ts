@@ -63,6 +63,58 @@ describe('content', () => {
     assert.equal(mask('9.8.7.6', { column: 'client_ip' }), '[IP_ADDRESS]');
   });
 
+  it('knows names however their words are joined', () => {
+    for (const column of [
+      'custpassportno',
+      'TRAVEL_DOCUMENT_NO',
+      'Passport Nr',
+      'passport.number',
+    ]) {
+      assert.equal(mask('E12345678', { column }), '[US_PASSPORT]', column);
+    }
+    assert.equal(mask('hunter22', { column: 'rootpassword' }), '[SECRET]');
+    assert.equal(mask('Y', { column: 'has_password' }), 'Y');
+    assert.equal(mask('2024-01-02', { column: 'phone_verified_at' }), '2024-01-02');
+  });
+
+  it('reads a name beside its value', () => {
+    assert.equal(
+      mask('- { name: DB_PASSWORD, value: "correct-horse" }'),
+      '- { name: DB_PASSWORD, value: "[SECRET]" }',
+    );
+    assert.equal(mask('<add key="ApiKey" value="aB3dE5fG7hJ9kL1m" />').includes('aB3d'), false);
+    assert.equal(mask('--db-password correct7horse -v'), '--db-password [SECRET] -v');
+    assert.equal(mask('ENV API_TOKEN aB3dE5fG7hJ9kL1m'), 'ENV API_TOKEN [SECRET]');
+    assert.equal(mask('the password is correct7horse, ok'), 'the password is [SECRET], ok');
+    assert.equal(mask('partition_key=aB3dE5fG7hJ9kL1mN2pQ'), 'partition_key=aB3dE5fG7hJ9kL1mN2pQ');
+    assert.equal(mask('password=${PASSWORD:?unset}'), 'password=${PASSWORD:?unset}');
+  });
+
+  it('reads dates of birth to their end', () => {
+    assert.equal(mask('born on 12/05/1980 in Ulm'), 'born on [DATE_OF_BIRTH] in Ulm');
+    assert.equal(mask('dob: Jun 22, 1957, male'), 'dob: [DATE_OF_BIRTH], male');
+    assert.equal(mask('due on 12/05/2030'), 'due on 12/05/2030');
+  });
+
+  it('finds telephone numbers in what other words name', () => {
+    assert.equal(mask('OTP sent to +49 151 44886305 ok'), 'OTP sent to [PHONE] ok');
+    assert.equal(mask('tel +44 (0)20 7221 7251'), 'tel [PHONE]');
+    assert.equal(mask('arn:aws:iam::003906233642:role/x'), 'arn:aws:iam::003906233642:role/x');
+    assert.equal(mask('ssh://git@example.com/a/b.git'), 'ssh://git@example.com/a/b.git');
+  });
+
+  it('passes over short words and numbers only where there is nothing in them', () => {
+    const sign = fc.constantFrom(...Array.from('0123456789ABCXYZabcxyz_.'));
+    fc.assert(
+      fc.property(fc.array(sign, { minLength: 1, maxLength: 14 }), (signs) => {
+        const text = signs.join('');
+        // Behind a space it is no token by itself, so it is looked at.
+        assert.equal(mask(text), mask(` ${text}`).slice(1));
+      }),
+      { numRuns: 3_000 },
+    );
+  });
+
   it('keeps typed cells typed', () => {
     assert.equal(mask('123456789', { kind: 'integer', column: 'ssn' }), '0');
     assert.equal(mask('4111111111111111', { kind: 'integer' }), '0');

@@ -30,11 +30,9 @@ export function isPlaceholder(text: string): boolean {
 
 /** `XXXX-XXXX-XXXX-0946`, `****1268`, `j***@example.com`. */
 function isMasked(value: string): boolean {
+  if (!/[*•]{2,}|^[xX#]{2,}|[xX#]{4,}/.test(value)) return false;
   const hidden = value.replace(/[^*•#xX]/g, '').length;
-  return (
-    /[*•]{2,}|^[xX#]{2,}|[xX#]{4,}/.test(value) &&
-    hidden >= value.replace(/[^\p{L}\p{N}*•#]/gu, '').length / 4
-  );
+  return hidden >= value.replace(/[^\p{L}\p{N}*•#]/gu, '').length / 4;
 }
 
 /**

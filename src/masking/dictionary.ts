@@ -215,10 +215,13 @@ for (const detector of detectors) {
 /** Whether a phrase may end with the word of this hash. Seldom true of other words. */
 export const mayEndPhrase = (hash: number): boolean => endings[hash & (ENDINGS - 1)] === 1;
 
-/** The last three bytes of every key that says something, as far as they are letters of ASCII. */
-export const keyEndings: readonly (readonly [number, number, number])[] = collectEndings();
+/** Three bytes, or four. */
+type KeyEnding = readonly [number, number, number, number?];
 
-function collectEndings(): [number, number, number][] {
+/** The last bytes of every key that says something, as the kernel wants them. */
+export const keyEndings: readonly KeyEnding[] = collectEndings();
+
+function collectEndings(): KeyEnding[] {
   const words = new Set<string>(TAILS);
   for (const word of VERSIONS) words.add(word);
   for (const detector of detectors) {
@@ -232,9 +235,10 @@ function collectEndings(): [number, number, number][] {
       word.length > 2
         ? [word, `${word}s`]
         : Array.from(' "\'_.,{[(&?;\n\0-').map((sign) => sign + word);
-    return padded.map((text): [number, number, number] => {
-      const [a = 0, b = 0, c = 0] = new TextEncoder().encode(text).slice(-3);
-      return [a, b, c];
+    return padded.map((text): KeyEnding => {
+      const bytes = new TextEncoder().encode(text);
+      const [a = 0, b = 0, c = 0, d = 0] = bytes.slice(-4);
+      return bytes.length > 3 ? [a, b, c, d] : [a, b, c];
     });
   });
 }

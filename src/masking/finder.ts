@@ -68,6 +68,8 @@ export class Finder {
    */
   find(bytes: Uint8Array, start: number, end: number, hint: number): number {
     const { scan } = this;
+    const isShort = end - start < scan.plan.tokenBytesMin;
+    if (isShort && hint === 0 && isPlainToken(scan.plan, bytes, start, end)) return this.#nothing();
     scan.reset(bytes, start, end, hint);
     this.tokens.reset(scan);
     this.#words.reset();
@@ -81,10 +83,7 @@ export class Finder {
       if (scan.exhausted) return -1;
       if (to === end) break;
     }
-    for (const { number, pattern } of scan.plan.patterns) {
-      const isHere = pattern.columns.length === 0 || hasHint(scan, number);
-      if (isHere) findPattern(scan, pattern, number);
-    }
+    if (scan.plan.patterns.length > 0) this.#ownPatterns();
     if (scan.exhausted) return -1;
     this.hasBackslash = (special & seenBackslash) !== 0;
     this.special = (special & (seenEscape | seenHigh)) !== 0;
@@ -93,6 +92,22 @@ export class Finder {
     scan.confirm();
     scan.settle();
     return scan.exhausted ? -1 : scan.count;
+  }
+
+  #nothing(): number {
+    this.scan.count = 0;
+    this.scan.exhausted = false;
+    this.hasBackslash = false;
+    this.special = false;
+    return 0;
+  }
+
+  #ownPatterns(): void {
+    const { scan } = this;
+    for (const { number, pattern } of scan.plan.patterns) {
+      const isHere = pattern.columns.length === 0 || hasHint(scan, number);
+      if (isHere) findPattern(scan, pattern, number);
+    }
   }
 
   #visit(base: number, count: number): void {
@@ -233,6 +248,38 @@ export class Finder {
     if (end > 0 && scan.isStart(at - 5)) scan.add(at - 5, end, azure, 0.98);
   }
 }
+
+/**
+ * Whether a short value is one word or number in which nothing can be: too short for what begins
+ * with a known beginning, no sign that is an anchor, too few digits. Most cells are that.
+ */
+function isPlainToken(
+  { bareDigits, kernel }: Plan,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+): boolean {
+  let counts = 0;
+  for (let at = start; at < end; at += 1) counts += tokenSteps[bytes[at] ?? 0] ?? OTHER;
+  if (counts >= OTHER) return false;
+  const digits = counts & 0xff;
+  const dots = (counts >>> 8) & 0xff;
+  const letters = counts >>> 16;
+  // Dots between letters may separate words, three of them an address.
+  if (dots > 0 && (letters > 0 || dots > 2)) return false;
+  if (digits < kernel.digitsMin) return true;
+  const isBare = letters + dots === 0 && bytes[start] !== 48;
+  return isBare && bareDigits[end - start] === 0;
+}
+
+/** By byte: a digit counts in the low byte, a dot in the next, a letter in the third. */
+const OTHER = 1 << 24;
+const tokenSteps: Int32Array = Int32Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  if (/[0-9]/.test(character)) return 1;
+  if (character === '.') return 1 << 8;
+  return /[A-Za-z_]/.test(character) && byte < 0x80 ? 1 << 16 : OTHER;
+});
 
 function hasHint(scan: Scan, number: number): boolean {
   return scan.plan.hints(scan.hint).hints.some(({ detector }) => detector === number);

@@ -39,6 +39,8 @@ export type WordEntry =
       readonly words: string;
       /** The words as bytes, small letters. */
       readonly bytes: Uint8Array;
+      /** The last of them with the bit of small letters. */
+      readonly last: number;
       readonly detector: number;
     }
   | { readonly kind: 'iban' | 'private-key' | 'pgpass' | 'command' | 'flag' };
@@ -85,6 +87,8 @@ export class Plan {
     readonly digits: readonly ShapeEntry[];
     readonly long: readonly ShapeEntry[];
   };
+  /** A token with fewer bytes has none of the known beginnings before what makes it a value. */
+  readonly tokenBytesMin: number;
   /** By length: whether digits alone can be something that needs no name. */
   readonly bareDigits: Uint8Array;
   /** Every shape of a detector, for values whose name is known. */
@@ -130,6 +134,7 @@ export class Plan {
       near: countTable(groups.filter(({ needsName }) => needsName)),
     };
     this.byWord = words.entries;
+    this.tokenBytesMin = this.patterns.length > 0 ? 0 : tokenBytesMin(words);
     this.bareDigits = bareDigitsOf(groups.filter(({ needsName }) => !needsName));
     this.kernel = this.#kernelOptions(words.beginnings, asTokens);
   }
@@ -177,7 +182,9 @@ export class Plan {
     ];
     for (const { words: text, detector } of phrases) {
       if (this.enabled[detector] !== 1 || !/^[a-z]/.test(text)) continue;
-      const entry: WordEntry = { kind: 'phrase', words: text, bytes: ascii(text), detector };
+      const bytes = ascii(text);
+      const last = (bytes.at(-1) ?? 0) | 32;
+      const entry: WordEntry = { kind: 'phrase', words: text, bytes, last, detector };
       // After a short one there may be a dot or a colon, and then anything.
       if (text.length > 3) push(text, entry);
       else for (const next of text.length === 2 ? [' ', '.', ':'] : ['']) push(text + next, entry);
@@ -306,6 +313,17 @@ function addBeginnings(words: Words, entry: ShapeEntry): boolean {
   const word: WordEntry = { kind: 'shape', lead: leadOf(entry.shape), entry };
   for (const beginning of beginnings) words.add(beginning, word);
   return true;
+}
+
+/** The fewest bytes of what starts as a word does; other than shapes they need a sign or a space. */
+function tokenBytesMin({ entries }: Words): number {
+  let least = LONG_MIN;
+  for (const word of [...entries.values()].flat()) {
+    if (word.kind !== 'shape') continue;
+    const bytes = word.entry.shape.steps.reduce((sum, { min }) => sum + min, 0);
+    least = Math.min(least, bytes);
+  }
+  return least;
 }
 
 function countTable(entries: readonly ShapeEntry[]): CountTable {

@@ -44,6 +44,8 @@ const lines: readonly string[] = [
   'postgres://app:s3cr3t-horse@db.internal/app',
   'plain words and numbers 12345 and 2025-04-08 01:39:02',
   '４１１１　１１１１　１１１１　１１１１ café',
+  '- name: DB_PASSWORD\n  value: sw0rdfish-trombones',
+  'Kind regards,\nJane Quintessa Doe\n',
   key,
   `before ${key} after`,
 ];
@@ -52,7 +54,16 @@ describe('a masking stream', () => {
   it('gives what the whole gives, cut at every byte', () => {
     const bytes = new TextEncoder().encode(lines.join('\n'));
     const whole = masked(bytes, []);
-    for (const secret of ['example.com', '1111', '123-45', 's3cr3t', 'Q+XNgUN', 'dozjg']) {
+    for (const secret of [
+      'trombones',
+      'Quintessa',
+      'example.com',
+      '1111',
+      '123-45',
+      's3cr3t',
+      'Q+XNgUN',
+      'dozjg',
+    ]) {
       assert.ok(!whole.includes(secret), whole);
     }
     assert.ok(whole.includes('plain words and numbers 12345 and 2025-04-08 01:39:02'));

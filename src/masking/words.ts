@@ -52,6 +52,9 @@ export class WordFinder {
     const entries = scan.plan.byWord.get(key);
     if (entries === undefined) return;
     for (const entry of entries) {
+      // Many phrases begin alike; they seldom end alike.
+      if (entry.kind === 'phrase' && (scan.byte(at + entry.bytes.length - 1) | 32) !== entry.last)
+        continue;
       scan.spend(4);
       this.#try(scan, at, entry, tokens);
     }
@@ -88,6 +91,7 @@ export class WordFinder {
     const compact = this.#compact;
     let count = 0;
     let here = at;
+    if (length === 0 || (classOf(scan.bytes, at + 3) & isDigit) === 0) return;
     while (count < length && here < scan.end) {
       const kind = classOf(scan.bytes, here);
       const byte = scan.byte(here);
@@ -95,6 +99,8 @@ export class WordFinder {
         compact[count] = (kind & isLetter) !== 0 ? byte & 0xdf : byte;
         count += 1;
       } else if ((byte !== 32 && byte !== 45 && byte !== 46) || scan.isEnd(here + 1)) return;
+      // Hyphens stand after every fourth; otherwise they are those of a UUID.
+      else if (byte === 45 && count % 4 !== 0) return;
       here += 1;
     }
     scan.spend(here - at);
@@ -332,7 +338,7 @@ function findFlag(scan: Scan, at: number, tokens: TokenFinder): void {
   while (at - start < FLAG_BYTES_MAX && isNameByte(scan, start - 1)) start -= 1;
   const isOption = scan.byte(start) === DASH && scan.byte(start + 1) === DASH;
   const isElement = scan.byte(start - 1) === LESS;
-  if (!isOption && !isElement && scan.latin1(start - 4, start) !== 'ENV ') return;
+  if (!isOption && !isElement && !isAfterEnv(scan, start)) return;
   let end = at;
   while (end - at < FLAG_BYTES_MAX && isNameByte(scan, end)) end += 1;
   if (scan.byte(end) !== (isElement ? GREATER : SPACE)) return;
@@ -352,6 +358,10 @@ function findFlag(scan: Scan, at: number, tokens: TokenFinder): void {
   const kind = valueKind(scan, scan.plan.hints(hint), place, tokens);
   if (kind >= 0) scan.add(value, stop, kind, 0.85);
 }
+
+/** The instruction of a Dockerfile. */
+const isAfterEnv = (scan: Scan, at: number): boolean =>
+  scan.byte(at - 1) === SPACE && scan.latin1(at - 4, at - 1) === 'ENV';
 
 function isNameByte(scan: Scan, at: number): boolean {
   const byte = scan.byte(at);

@@ -37,9 +37,15 @@ const IBAN_LENGTHS: Readonly<Record<string, number>> = Object.fromEntries(
 /** Countries with IBANs, for the prefilter. */
 export const ibanCountries: readonly string[] = Object.keys(IBAN_LENGTHS);
 
+/** By the two letters, 26 for the first and 1 for the second. */
+const lengthByCode: Uint8Array = new Uint8Array(26 * 26);
+for (const [code, length] of Object.entries(IBAN_LENGTHS)) {
+  lengthByCode[26 * (code.charCodeAt(0) - 65) + code.charCodeAt(1) - 65] = length;
+}
+
 /** The length of an IBAN that starts with these two letters (upper case); 0 when there is none. */
 export function ibanLength(first: number, second: number): number {
-  return IBAN_LENGTHS[String.fromCharCode(first, second)] ?? 0;
+  return lengthByCode[26 * (first - 65) + second - 65] ?? 0;
 }
 
 const iban: Check = (chars, length) =>
@@ -165,7 +171,7 @@ export const financialDetectors: readonly Detector[] = [
     about: 'Sort code of a British bank, where a name says so.',
     example: '20-00-00',
     near: ['#{2}-#{2}-#{2}', '#{2} #{2} #{2}', '#{6}'],
-    names: 'sort code, sortcode, bank sort code, uk sort, bank sort',
+    names: 'sort code, sortcode, bank sort code, uk sort code',
     confidence: 0.8,
   },
   {

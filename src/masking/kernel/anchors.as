@@ -3,9 +3,9 @@
  * word, a group of digits, a key and its value, a long token. AssemblyScript (SIMD); built by
  * `node tools/kernel.ts` into `module.generated.ts`. It over-approximates and never decides.
  *
- * Memory: 8 KiB with a bit for the hash of every three bytes that start a word, 16 KiB with one for
- * every four, 8 KiB with one for every three that end a key, the input, the events: position << 3 |
- * kind, in no order beyond that of blocks.
+ * Memory: 8 KiB with a bit for the hash of every three bytes that start a word, 32 KiB with two for
+ * every four, 8 KiB with one for every three that end a short key, 8 KiB with one for every four that
+ * end a longer one, the input, the events: position << 3 | kind, in no order beyond that of blocks.
  *
  * The text is read in blocks of 32 bytes, because most values are no longer; each class of bytes
  * becomes a 32-bit mask, and every question is asked of masks. Only token starts and groups of
@@ -20,6 +20,11 @@ const KEY: u32 = 4;
 const LONG: u32 = 5;
 const COLONS: u32 = 6;
 const TILDE: u32 = 7;
+
+/** Where the tables are; that of the threes is at 0. */
+const FOURS: usize = 8192;
+const SHORT_KEYS: usize = FOURS + 32768;
+const LONG_KEYS: usize = SHORT_KEYS + 8192;
 
 /** Letters and digits in a row, of which a long token has at least as many. */
 const RUN: u32 = 15;
@@ -70,25 +75,81 @@ function isLower(byte: u8): bool {
   return <u8>(byte - 97) < 26;
 }
 
+/** Escape, backslash, at, percent, tilde. */
+// @ts-ignore: decorator
+@inline
+function isRare(v: v128): v128 {
+  return v128.or(
+    v128.or(i8x16.eq(v, i8x16.splat(0x1b)), i8x16.eq(v, i8x16.splat(0x5c))),
+    v128.or(
+      v128.or(i8x16.eq(v, i8x16.splat(0x40)), i8x16.eq(v, i8x16.splat(0x25))),
+      i8x16.eq(v, i8x16.splat(0x7e)),
+    ),
+  );
+}
+
+/** What may stand between digits: a space, a hyphen, a dot, a slash, brackets. */
+// @ts-ignore: decorator
+@inline
+function isJoint(v: v128): v128 {
+  return v128.or(i8x16.eq(v, i8x16.splat(0x20)), v128.or(within(v, 0x28, 2), within(v, 0x2d, 3)));
+}
+
+/** Whether a date stands at `at`, alone or before a time: digits in which nothing is looked for. */
+function isDate(at: usize, digits: u32): bool {
+  const century = load<u16>(at);
+  // 19 and 20, little-endian; with the hour there are ten digits.
+  if (digits > 10 || (century != 0x3931 && century != 0x3032)) return false;
+  if (load<u8>(at, 4) != 0x2d || load<u8>(at, 7) != 0x2d) return false;
+  const after = load<u8>(at, 10);
+  return !isWord(load<u8>(at - 1)) && after != 0x2d && after - 48 >= 10;
+}
+
+/** Whether a byte continues a word. */
+// @ts-ignore: decorator
+@inline
+function isWord(byte: u8): bool {
+  return <u8>((byte | 32) - 97) < 26 || <u8>(byte - 48) < 10 || byte >= 0x80;
+}
+
 /** The bits of the block at `base` for the bytes from `from` to `to`. */
 function within32(base: u32, from: u32, to: u32): u32 {
   const low = from > base ? from - base : 0;
   const high = to > base ? to - base : 0;
   if (low >= 32) return 0;
-  const below = high >= 32 ? ~<u32>0 : (<u32>1 << high) - 1;
-  return below & ~((<u32>1 << low) - 1);
+  return below(high) & ~((<u32>1 << low) - 1);
+}
+
+/** Of 16 bytes those that are hexadecimal digits. */
+// @ts-ignore: decorator
+@inline
+function hexMask(v: v128): u32 {
+  const letter = within(v128.or(v, i8x16.splat(32)), 97, 6);
+  return <u32>i8x16.bitmask(v128.or(within(v, 48, 10), letter));
 }
 
 /** Whether 36 bytes at `at` are a UUID and no more than that. */
 function isUuid(at: usize): bool {
-  for (let i: u32 = 0; i < 36; i++) {
-    const isSign = i == 8 || i == 13 || i == 18 || i == 23;
-    const byte = load<u8>(at + i);
-    if (isSign ? byte != 0x2d : !isHex(byte)) return false;
-  }
+  // Hyphens at 8, 13, 18 and 23, hexadecimal digits elsewhere; the last 16 overlap those before.
+  if (hexMask(v128.load(at)) != 0xdeff || hexMask(v128.load(at, 16)) != 0xff7b) return false;
+  if (hexMask(v128.load(at, 20)) != 0xfff7) return false;
+  if (load<u8>(at, 8) != 0x2d || load<u8>(at, 13) != 0x2d) return false;
+  if (load<u8>(at, 18) != 0x2d || load<u8>(at, 23) != 0x2d) return false;
   const after = load<u8>(at, 36);
   const before = load<u8>(at - 1);
   return !isHex(after) && after != 0x2d && !isHex(before) && before != 0x2d;
+}
+
+/** The lowest `count` bits. */
+// @ts-ignore: decorator
+@inline
+function below(count: u32): u32 {
+  return count >= 32 ? ~<u32>0 : (<u32>1 << count) - 1;
+}
+
+/** Reports a run of letters and digits that may be an identifier. */
+function closeToken(text: usize, start: u32, end: u32, longMin: u32, isMixed: bool): void {
+  if (end - start >= longMin && (isMixed || load<u8>(text + end) == 0x2d)) emit(start, LONG);
 }
 
 /** Whether digits stand between small letters: in a hash, not in an identifier. */
@@ -104,8 +165,7 @@ function isInside(text: usize, start: i32, end: u32, digits: u32): bool {
 @inline
 function endsKey(byte: u8): bool {
   return (
-    <u8>((byte | 32) - 97) < 26 || <u8>(byte - 48) < 10 || byte >= 0x80 ||
-    byte == 0x22 || byte == 0x27 || byte == 0x20 || byte == 0x5d || byte == 0x5f
+    isWord(byte) || byte == 0x22 || byte == 0x27 || byte == 0x20 || byte == 0x5d || byte == 0x5f
   );
 }
 
@@ -119,11 +179,13 @@ function mayEndKey(at: usize): bool {
     if (byte != 0x22 && byte != 0x27 && byte != 0x60 && byte != 0x20 && byte != 0x5c && byte != 0x5d) break;
     last--;
   }
-  const three = load<u32>(last - 2) | 0x20202020;
+  const four = load<u32>(last - 3) | 0x20202020;
   // Other scripts and letters with accents are few.
-  if ((three & 0x808080) != 0) return true;
-  const hash = ((three & 0xffffff) * 0x9e3779b1) >> 16;
-  if ((load<u8>(24576 + (hash >> 3)) >> <u8>(hash & 7)) & 1) return true;
+  if ((four & 0x80808000) != 0) return true;
+  const short = ((four >> 8) * 0x9e3779b1) >> 16;
+  if ((load<u8>(SHORT_KEYS + (short >> 3)) >> <u8>(short & 7)) & 1) return true;
+  const long = (four * 0x85ebca6b) >> 16;
+  if ((load<u8>(LONG_KEYS + (long >> 3)) >> <u8>(long & 7)) & 1) return true;
   // Numbers at the end of a key say nothing.
   return load<u8>(last) - 48 < 10;
 }
@@ -181,27 +243,35 @@ export function find(
     const high = mask2(a, b);
     // Bytes of other scripts continue a word.
     const alnum = digit | letter | high;
-    const backslash = equal(a, b, 0x5c);
     if (high != 0) seen |= 2;
-    if (backslash != 0) seen |= 4;
-    if (equal(a, b, 0x1b) != 0) seen |= 1;
-
-    if (bit(wanted, AT)) {
-      let found = equal(a, b, 0x40);
-      while (found != 0) {
-        emit(base + <u32>ctz(found), AT);
-        found &= found - 1;
+    // Most blocks have none of these.
+    let backslash: u32 = 0;
+    let percent: u32 = 0;
+    if (v128.any_true(v128.or(isRare(a), isRare(b)))) {
+      backslash = equal(a, b, 0x5c);
+      percent = equal(a, b, 0x25);
+      if (backslash != 0) seen |= 4;
+      if (equal(a, b, 0x1b) != 0) seen |= 1;
+      if (bit(wanted, TILDE)) {
+        let found = equal(a, b, 0x7e);
+        while (found != 0) {
+          emit(base + <u32>ctz(found), TILDE);
+          found &= found - 1;
+        }
       }
-    }
-
-    const percent = equal(a, b, 0x25);
-    if (percent != 0 && bit(wanted, AT)) {
-      // %40, little-endian.
-      let found = percent;
-      while (found != 0) {
-        const offset = <u32>ctz(found);
-        if (load<u16>(at + offset, 1) == 0x3034) emit(base + offset, AT);
-        found &= found - 1;
+      if (bit(wanted, AT)) {
+        let found = equal(a, b, 0x40);
+        while (found != 0) {
+          emit(base + <u32>ctz(found), AT);
+          found &= found - 1;
+        }
+        found = percent;
+        while (found != 0) {
+          // %40, little-endian.
+          const offset = <u32>ctz(found);
+          if (load<u16>(at + offset, 1) == 0x3034) emit(base + offset, AT);
+          found &= found - 1;
+        }
       }
     }
     if (bit(wanted, WORD)) {
@@ -218,8 +288,11 @@ export function find(
         if ((load<u8>(hash >> 3) >> <u8>(hash & 7)) & 1) {
           // A second table knows the fourth byte too; it is fuller, so it is asked second.
           const four = load<u32>(at + offset) | 0x20202020;
-          const more = (four * 0x85ebca6b) >> 15;
-          if ((load<u8>(8192 + (more >> 3)) >> <u8>(more & 7)) & 1) emit(base + offset, WORD);
+          const more = (four * 0x85ebca6b) >> 14;
+          if ((load<u8>(FOURS + (more >> 3)) >> <u8>(more & 7)) & 1) {
+            const again = (four * 0xc2b2ae35) >> 14;
+            if ((load<u8>(FOURS + (again >> 3)) >> <u8>(again & 7)) & 1) emit(base + offset, WORD);
+          }
         }
       }
     }
@@ -228,7 +301,10 @@ export function find(
 
     const colon = equal(a, b, 0x3a);
     const dash = equal(a, b, 0x2d);
-    if (bit(wanted, COLONS)) {
+    if ((colon | dash) == 0) {
+      colonPairBefore = 0;
+      dashPairBefore = 0;
+    } else if (bit(wanted, COLONS)) {
       // The third of three colons or a double one (IPv6, MAC), or of three dashes at one distance.
       const pair =
         colon &
@@ -275,63 +351,48 @@ export function find(
       }
     }
 
-    if (bit(wanted, TILDE)) {
-      let found = equal(a, b, 0x7e);
-      while (found != 0) {
-        emit(base + <u32>ctz(found), TILDE);
-        found &= found - 1;
-      }
-    }
-
     if (bit(wanted, LONG)) {
       // Ends of runs, one after the other. Identifiers have capitals, or a hyphen behind them.
       const upper = mask2(within(a, 65, 26), within(b, 65, 26));
       let rest = alnum;
-      let offset: u32 = 0;
-      if (tokenStart < 0 && longMin >= RUN) {
-        // Most blocks hold no run that is long enough: then only the one that is open at the end
-        // of the block counts.
-        let runs = alnum & (alnum >> 1);
-        runs &= runs >> 2;
-        runs &= runs >> 4;
-        runs &= runs >> (RUN - 8);
-        if (runs == 0) {
-          const open = <u32>clz(~alnum);
-          if (open > 0) {
-            tokenStart = <i32>(base + 32 - open);
-            tokenIsMixed = upper >> (32 - open) != 0;
-          }
-          offset = 32;
+      if (tokenStart >= 0) {
+        // The run that the block before left open.
+        const count = alnum == ~<u32>0 ? 32 : <u32>ctz(~alnum);
+        const window = below(count);
+        tokenIsMixed = tokenIsMixed || (upper & window) != 0;
+        rest &= ~window;
+        if (count < 32) {
+          closeToken(text, tokenStart, base + count, longMin, tokenIsMixed);
+          tokenStart = -1;
         }
       }
-      while (offset < 32) {
-        if (tokenStart < 0) {
-          const ahead = rest >> offset;
-          if (ahead == 0) break;
-          offset += <u32>ctz(ahead);
-          tokenStart = <i32>(base + offset);
-          tokenIsMixed = false;
-        }
-        const gaps = ~rest >> offset;
-        const count = gaps == 0 ? 32 - offset : <u32>ctz(gaps);
-        const window = count == 32 ? ~<u32>0 : (((<u32>1) << count) - 1) << offset;
-        tokenIsMixed = tokenIsMixed || (upper & window) != 0;
+      // Most blocks hold no run that is long enough.
+      let runs = rest & (rest >> 1);
+      runs &= runs >> 2;
+      runs &= runs >> 4;
+      runs &= runs >> (RUN - 8);
+      if (longMin < RUN) runs = rest;
+      while (runs != 0) {
+        const start = <u32>ctz(runs);
+        const gaps = ~rest >> start;
         if (gaps == 0) break;
-        const end = base + offset + count;
-        if (end - <u32>tokenStart >= longMin && (tokenIsMixed || load<u8>(text + end) == 0x2d)) {
-          emit(tokenStart, LONG);
-        }
-        tokenStart = -1;
-        offset = end - base;
+        const end = start + <u32>ctz(gaps);
+        const window = below(end) & ~below(start);
+        closeToken(text, base + start, base + end, longMin, (upper & window) != 0);
+        runs &= ~below(end);
+      }
+      // The run that is open at the end of the block.
+      const open = <u32>clz(~rest);
+      if (tokenStart < 0 && open > 0) {
+        tokenStart = <i32>(base + 32 - open);
+        tokenIsMixed = upper >> (32 - open) != 0;
       }
     }
 
     if (bit(wanted, DIGITS) && (digit | dash) != 0 || groupStart >= 0) {
       // Groups: digits with single separators between them.
       const dot = equal(a, b, 0x2e);
-      const joint =
-        dot | dash | equal(a, b, 0x20) | equal(a, b, 0x2f) |
-        equal(a, b, 0x28) | equal(a, b, 0x29);
+      const joint = mask2(isJoint(a), isJoint(b));
       // Digits of a UUID are no number: found by its first hyphen, left out to its end.
       let number = digit;
       let hyphens = dash;
@@ -368,7 +429,8 @@ export function find(
         offset += count;
         if (offset >= 32) break;
         if (
-          (groupDigits >= digitsMin && !isInside(text, groupStart, base + offset, groupDigits)) ||
+          (groupDigits >= digitsMin && !isInside(text, groupStart, base + offset, groupDigits) &&
+            !isDate(text + groupStart, groupDigits)) ||
           (dotted && groupDots >= 3 && groupDigits >= 4)
         ) {
           emit(groupStart, DIGITS);

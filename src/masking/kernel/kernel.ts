@@ -29,8 +29,8 @@ export interface KernelOptions {
   readonly kinds: readonly number[];
   /** Beginnings of tokens, four bytes each, letters in any case; a fourth of -1 is any byte. */
   readonly words: Iterable<readonly [number, number, number, number]>;
-  /** The last three bytes of keys, letters in any case. */
-  readonly keyEndings: Iterable<readonly [number, number, number]>;
+  /** The last three bytes of short keys and the last four of others, letters in any case. */
+  readonly keyEndings: Iterable<readonly [number, number, number, number?]>;
   readonly digitsMin: number;
   readonly longMin: number;
 }
@@ -39,22 +39,23 @@ export interface KernelOptions {
 export const WINDOW_BYTES: number = 16 * 1024;
 
 const THREES_BYTES = 8 * 1024;
-const FOURS_BYTES = 16 * 1024;
+const FOURS_BYTES = 32 * 1024;
 const ENDINGS_BYTES = 8 * 1024;
 /** Keys are looked at from behind, so there is room before the text. */
-const TEXT_AT: number = THREES_BYTES + FOURS_BYTES + ENDINGS_BYTES + 64;
+const ENDINGS_AT = THREES_BYTES + FOURS_BYTES;
+const TEXT_AT: number = ENDINGS_AT + 2 * ENDINGS_BYTES + 64;
 const EVENTS_AT = TEXT_AT + WINDOW_BYTES + 128;
 
 interface Exports {
   readonly memory: { readonly buffer: ArrayBuffer };
-  find(
+  readonly find: (
     text: number,
     length: number,
     events: number,
     wanted: number,
     digitsMin: number,
     longMin: number,
-  ): number;
+  ) => number;
 }
 
 /** The part of the platform's WebAssembly that is used; not in the ES library's types. */
@@ -88,7 +89,8 @@ export class Kernel {
   /** Bits of {@link seenEscape} and its like, of the last text. */
   special: number = 0;
   readonly #text: Uint8Array;
-  readonly #exports: Exports;
+  /** Kept by itself: looking it up in the exports takes as long as a short text. */
+  readonly #find: Exports['find'];
   readonly #wanted: number;
   readonly #digitsMin: number;
   readonly #longMin: number;
@@ -97,8 +99,9 @@ export class Kernel {
   readonly #plainSteps: Int32Array;
 
   constructor(options: KernelOptions) {
-    this.#exports = instantiate();
-    const memory = this.#exports.memory.buffer;
+    const exports = instantiate();
+    this.#find = exports.find;
+    const memory = exports.memory.buffer;
     this.#text = new Uint8Array(memory, TEXT_AT, WINDOW_BYTES);
     this.events = new Uint32Array(memory, EVENTS_AT, 2 * WINDOW_BYTES);
     this.#wanted = options.kinds.reduce((bits, kind) => bits | (1 << kind), 0);
@@ -111,8 +114,12 @@ export class Kernel {
       new Uint8Array(memory, THREES_BYTES, FOURS_BYTES),
       options.words,
     );
-    const endings = new Uint8Array(memory, THREES_BYTES + FOURS_BYTES, ENDINGS_BYTES);
-    for (const [a, b, c] of options.keyEndings) setBit(endings, hashOfThree(a, b, c));
+    const threes = new Uint8Array(memory, ENDINGS_AT, ENDINGS_BYTES);
+    const fours = new Uint8Array(memory, ENDINGS_AT + ENDINGS_BYTES, ENDINGS_BYTES);
+    for (const [a, b, c, d] of options.keyEndings) {
+      if (d === undefined) setBit(threes, hashOfThree(a, b, c));
+      else setBit(fours, Math.imul(fourOf(a, b, c, d), 0x85ebca6b) >>> 16);
+    }
   }
 
   /** Looks at `bytes[start, end)`, at most {@link WINDOW_BYTES}; positions count from `start`. */
@@ -127,7 +134,7 @@ export class Kernel {
     if (length <= SHORT_BYTES)
       for (let at = 0; at < length; at += 1) text[at] = bytes[start + at] ?? 0;
     else text.set(bytes.subarray(start, end));
-    const answer = this.#exports.find(
+    const answer = this.#find(
       TEXT_AT,
       length,
       EVENTS_AT,
@@ -183,7 +190,7 @@ const SIMPLE: readonly number[] = [
   anchor.colons,
   anchor.tilde,
 ];
-const SHORT_BYTES = 64;
+const SHORT_BYTES = 48;
 const PLAIN_BYTES = 56;
 const SORTED_BY_HAND = 48;
 /** Parts of the steps of `isPlain`: what is counted, and what ends the count with an alarm. */
@@ -218,6 +225,8 @@ function setBit(table: Uint8Array, bit: number): void {
 
 const threeOf = (a: number, b: number, c: number): number =>
   (a | (b << 8) | (c << 16) | 0x202020) & 0xffffff;
+const fourOf = (a: number, b: number, c: number, d: number): number =>
+  threeOf(a, b, c) | (d << 24) | 0x20202020;
 const hashOfThree = (a: number, b: number, c: number): number =>
   Math.imul(threeOf(a, b, c), 0x9e3779b1) >>> 16;
 
@@ -225,7 +234,9 @@ function fillTables(threes: Uint8Array, fours: Uint8Array, words: KernelOptions[
   for (const [a, b, c, d] of words) {
     setBit(threes, hashOfThree(a, b, c));
     for (let last = d < 0 ? 0 : d; last <= (d < 0 ? 255 : d); last += 1) {
-      setBit(fours, Math.imul(threeOf(a, b, c) | (last << 24) | 0x20202020, 0x85ebca6b) >>> 15);
+      const four = fourOf(a, b, c, last);
+      setBit(fours, Math.imul(four, 0x85ebca6b) >>> 14);
+      setBit(fours, Math.imul(four, 0xc2b2ae35) >>> 14);
     }
   }
 }
