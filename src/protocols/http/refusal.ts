@@ -90,14 +90,18 @@ function encodeGrpcStatus(
     { name: 'grpc-status', value: String(grpcStatuses[errorTable[code].http] ?? GRPC_UNKNOWN) },
     {
       name: 'grpc-message',
-      value: encodeURIComponent(
-        (words.filter((text) => text !== '').join(' ') + where).toWellFormed(),
-      ),
+      value: grpcMessage(words.filter((text) => text !== '').join(' ') + where),
     },
     { name: 'content-length', value: '0' },
     ...(form.isLast ? [{ name: 'connection', value: 'close' }] : []),
   ]);
 }
+
+/** Printable ASCII as it is but for `%`, everything else percent-encoded. */
+const grpcMessage = (text: string): string =>
+  text
+    .toWellFormed()
+    .replaceAll(/[^\x20-\x24\x26-\x7e]/gu, (character) => encodeURIComponent(character));
 
 const GRPC_UNKNOWN = 2;
 
