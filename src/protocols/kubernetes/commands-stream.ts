@@ -54,8 +54,8 @@ function execFacts(argv: readonly string[], io: ProgramRequest['io'], base: Fact
   const { facts } = analysis;
   const found: Facts = {
     ...base,
-    // What the program does, in place of that it could be any.
-    effects: facts.effects,
+    // Whatever it is, it is a program of the container's: a rule for reading alone is not for it.
+    effects: [...new Set([...base.effects, ...facts.effects])],
     objects: [...base.objects, ...facts.objects],
     verbs: [...base.verbs, ...facts.verbs],
     analysis: base.analysis === 'complete' ? facts.analysis : base.analysis,

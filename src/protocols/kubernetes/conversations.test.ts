@@ -393,6 +393,8 @@ describe('exec', () => {
     const [command] = world.commands;
     assert.ok(command);
     assert.equal(command.text, 'kubectl exec --namespace=app web --stdin -- cat');
+    // The client asked by GET, as for WebSocket.
+    assert.deepEqual(command.facts.verbs, ['create exec', 'cat']);
     waiting.resolve(testPermit(command));
     await settled();
     assert.equal(world.dialled[0]?.query, 'command=cat&stdin=true&stdout=true&stderr=true');

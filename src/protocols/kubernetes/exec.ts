@@ -181,7 +181,7 @@ export class ProgramConversation implements Conversation, ClientEvents {
   #judge(): void {
     const { host, request, asked } = this.#parts;
     this.#state = 'judging';
-    const facts = analyseRequest(request, host.stages.masks);
+    const facts = analyseRequest(upstreamRequest(request, asked), host.stages.masks);
     const command = streamCommand(host.stages, asked, facts);
     const answer = host.stages.gate(command, (notice) => this.#say(holdText(notice)), host.signal);
     if (!(answer instanceof Promise)) return this.#judged(answer);

@@ -224,7 +224,7 @@ export class PortConversation implements Conversation {
     const { stages } = host;
     const known = this.#allowed.get(port);
     if (known !== undefined && known.epoch === stages.epoch) return known.port;
-    const facts = analyseRequest(request, stages.masks, port);
+    const facts = analyseRequest(upstreamRequest(request, asked), stages.masks, port);
     const command = streamCommand(stages, asked, facts, port);
     const answer = Promise.resolve(stages.gate(command, () => undefined, host.signal));
     // A port that is forgotten is judged again.
