@@ -72,9 +72,9 @@ export class Listeners {
     this.#ask(request, (answer) => this.#settle(owed, answer[0] === message.requestSuccess));
   }
 
-  /** Whether the target was asked to listen there. */
-  has(passage: Passage): boolean {
-    return this.#places.has(featureOf(passage));
+  /** Whether a connection from there may be passed on: it was asked for, and needs no mask now. */
+  mayPass(passage: Passage): boolean {
+    return this.#host.stages.masks.content === undefined && this.#places.has(featureOf(passage));
   }
 
   /** REQUEST_SUCCESS or REQUEST_FAILURE of the target. */

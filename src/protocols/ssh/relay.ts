@@ -236,7 +236,7 @@ export class Relay {
   #openByTarget(open: ChannelOpen): void {
     const passage = passageOf(open);
     const isAgent = open.type === AGENT_CHANNEL && open.rest.length === 0 && this.#isAgentLent;
-    const isListenedFor = passage !== undefined && this.#listeners.has(passage);
+    const isListenedFor = passage !== undefined && this.#listeners.mayPass(passage);
     if (this.#cannotHave(open) || !(isAgent || isListenedFor)) {
       const failure = writeOpenFailure(open.sender, openFailure.prohibited, 'not allowed');
       return this.#host.send('target', failure);

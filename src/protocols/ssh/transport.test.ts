@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:net';
 import { afterEach, describe, it } from 'node:test';
-import { FieldReader } from '#core/ssh-fields.ts';
+import { FieldReader, FieldWriter } from '#core/ssh-fields.ts';
 import { SocketWire } from '#wire/socket-wire.ts';
 import { type ManualClock, manualClock } from '../../../test/support/clock.ts';
 import { until } from '../../../test/support/until.ts';
@@ -88,6 +88,15 @@ async function connect(keyBytesMax?: number): Promise<{ client: End; server: End
   return { client, server };
 }
 
+/** KEXINIT of a client, sent by hand. */
+function offer(): Uint8Array {
+  const writer = new FieldWriter().byte(20).raw(randomBytes(16));
+  const [cipher, mac] = ['aes128-ctr', 'hmac-sha2-256'];
+  const lists = ['curve25519-sha256', ED25519, cipher, cipher, mac, mac, 'none', 'none', '', ''];
+  for (const list of lists) writer.text(list);
+  return writer.bool(false).uint32(0).done();
+}
+
 describe('the keys of a connection', () => {
   it('are renewed after an hour, by either side, and data goes on', async () => {
     const { client, server } = await connect();
@@ -121,6 +130,24 @@ describe('the keys of a connection', () => {
     assert.deepEqual(client.endings, []);
     client.clock.advance(MINUTE_MS + TOO_LONG_MS);
     assert.deepEqual(client.endings, ['SP_PROTOCOL']);
+  });
+
+  it('hold what is sent while a peer asks for new ones and stops, and not for long', async () => {
+    const { client, server } = await connect();
+    client.transport.pause();
+    client.transport.sendData(1, Buffer.alloc(1), false);
+    client.transport.send(offer());
+    await until(() => server.receivedBytes === 1);
+    await new Promise((resolve) => setImmediate(resolve));
+    for (let count = 0; count < 40; count += 1) {
+      server.transport.sendData(1, Buffer.alloc(32_768), false);
+    }
+    // The kernel would have taken as much as this at once.
+    for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+    assert.ok(server.transport.mustDrain());
+    assert.deepEqual(server.endings, []);
+    server.clock.advance(TOO_LONG_MS);
+    assert.deepEqual(server.endings, ['SP_PROTOCOL']);
   });
 
   it('are renewed after so much data, and not before', async () => {

@@ -13,7 +13,6 @@ import { makeKey, startSshd, type TestHost } from '../../support/openssh.ts';
 
 const tests = [
   'connect',
-  'proxy-connect',
   'connect-uri',
   'exit-status',
   'exit-status-signal',
