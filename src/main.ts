@@ -7,6 +7,7 @@ import { addKubeconfig } from './main/commands/kubeconfig.ts';
 import { addMaskCommands } from './main/commands/mask.ts';
 import { addPolicyCommands } from './main/commands/policy.ts';
 import { addRecordingCommands } from './main/commands/recordings.ts';
+import { addSsh } from './main/commands/ssh.ts';
 import { createWorld } from './main/commands/world.ts';
 import { VERSION } from './main/version.ts';
 
@@ -33,6 +34,7 @@ program
 const world = createWorld(process.env);
 addApiCommands(program, world, process.env);
 addKubeconfig(program, world);
+addSsh(program, world, process.env);
 addRecordingCommands(program, world);
 addPolicyCommands(program, world);
 addConfigCommands(program, world);

@@ -77,6 +77,11 @@ export class FieldWriter {
   #bytes = new Uint8Array(128);
   #length = 0;
 
+  /** Bytes so far. */
+  get length(): number {
+    return this.#length;
+  }
+
   byte(value: number): this {
     // First: the bytes before it grew are others.
     const at = this.#grow(1);

@@ -89,7 +89,8 @@ export function addExecCredential(noun: Command, world: CliWorld, env: Environme
     });
 }
 
-function subjectTokenFrom(flag: string | undefined, env: Environment): Secret {
+/** The workload's own token, from a file or the environment. */
+export function subjectTokenFrom(flag: string | undefined, env: Environment): Secret {
   const path = flag ?? env['SALLYPORT_SUBJECT_TOKEN_FILE'];
   const value = env['SALLYPORT_SUBJECT_TOKEN'];
   if (path === undefined && value !== undefined) return new Secret(value);
