@@ -83,7 +83,7 @@ function regularExpressions(): RegExp[] {
     .map(({ name, free = [], near = [], names }) => {
       const phrases = (names ?? '')
         .split(', ')
-        .map((phrase) => phrase.replace(/^=|[$?]+$/g, '').replaceAll(' ', '[ _-]?'))
+        .map((phrase) => phrase.replace(/^[=+]|[$?]+$/g, '').replaceAll(' ', '[ _-]?'))
         .filter((phrase) => phrase !== '');
       const values = [...free, ...near].map(source).join('|');
       return new RegExp(

@@ -32,6 +32,8 @@ interface Phrase extends Hint {
   readonly isHead: boolean;
   /** Must be all of the name but for its owner. */
   readonly isWhole: boolean;
+  /** Must not be all of it. */
+  readonly isOwned: boolean;
 }
 
 /** Words that say whose a value is, not what. */
@@ -108,11 +110,12 @@ function collect(): Map<string, Phrase[]> {
     for (const written of detector.names?.split(', ') ?? []) {
       const isWhole = written.startsWith('=');
       const isHead = written.endsWith('$');
+      const isOwned = written.startsWith('+');
       // `name` alone may be a product's.
       const weak = /\?\$?$/.test(written) || isWhole;
-      const key = foldName(written.replace(/^=|[$?]+$/g, '')).replaceAll(' ', '');
+      const key = foldName(written.replace(/^[=+]|[$?]+$/g, '')).replaceAll(' ', '');
       const list = all.get(key) ?? [];
-      list.push({ detector: index, weak, isHead, isWhole });
+      list.push({ detector: index, weak, isHead, isWhole, isOwned });
       all.set(key, list);
     }
   });
@@ -154,6 +157,7 @@ export function hintsOfName(name: string): NameHints {
       covered.fill(1, from, to);
       for (const phrase of matches) {
         if (phrase.isHead && to < end) continue;
+        if (phrase.isOwned && from === 0) continue;
         if (phrase.isWhole && !isWhole(words, from, to, end)) continue;
         found.set(phrase.detector, (found.get(phrase.detector) ?? true) && phrase.weak);
       }
@@ -205,7 +209,7 @@ const ENDINGS = 8 * 1024;
 const endings: Uint8Array = new Uint8Array(ENDINGS);
 for (const detector of detectors) {
   for (const written of detector.names?.split(', ') ?? []) {
-    const words = foldName(written.replace(/^=|[$?]+$/g, '')).split(' ');
+    const words = foldName(written.replace(/^[=+]|[$?]+$/g, '')).split(' ');
     words.forEach((_, from) => {
       endings[hashOf(words.slice(from).join('')) & (ENDINGS - 1)] = 1;
     });
@@ -226,7 +230,7 @@ function collectEndings(): KeyEnding[] {
   for (const word of VERSIONS) words.add(word);
   for (const detector of detectors) {
     for (const written of detector.names?.split(', ') ?? []) {
-      words.add(foldName(written.replace(/^=|[$?]+$/g, '')).replaceAll(' ', ''));
+      words.add(foldName(written.replace(/^[=+]|[$?]+$/g, '')).replaceAll(' ', ''));
     }
   }
   return [...words].flatMap((word) => {
@@ -248,7 +252,7 @@ export function followPhrases(): readonly { readonly words: string; readonly det
   return detectors.flatMap((detector, index) =>
     detector.follow === true
       ? (detector.names ?? '').split(', ').map((written) => ({
-          words: foldName(written.replace(/^=|[$?]+$/g, '')),
+          words: foldName(written.replace(/^[=+]|[$?]+$/g, '')),
           detector: index,
         }))
       : [],

@@ -51,7 +51,7 @@ export interface Detector {
   /**
    * Names in columns and keys, and words before a value; comma separated, lower case, words apart
    * by spaces. `name?` is ambiguous, so the check must hold too; `name$` must end the column's
-   * name; `=name` must be all of it.
+   * name; `=name` must be all of it; `+name` must have a word in front.
    */
   readonly names?: string;
   /** Whether the names themselves are looked for in text, because the value has no anchor. */

@@ -100,7 +100,7 @@ export const deviceDetectors: readonly Detector[] = [
     example: 'B-AB 1234',
     near: ['*{4,8}', '*{1,4}[ .-]*{1,4}', '*{1,3}[ .-]*{1,4}[ .-]*{1,4}'],
     names:
-      'plate no, plate number, license plate, licence plate, number plate, vehicle reg, vehicle registration, registration plate, kennzeichen, nummernschild, matricula, immatriculation, plaque, targa, placa, nummerplaat, kenteken, 車両番号, 车牌, plate$, plate nr, plate num, vehicle plate, car plate, car registration, car reg, reg plate, vrm$, vrn$, vehicle reg no, vehicle registration no, vehicle registration number, tag number plate, kfz kennzeichen, amtliches kennzeichen, plaque immatriculation, immat$, matricula vehiculo, placas, patente vehiculo, numero targa, registreringsnummer, rekisterinumero, numer rejestracyjny, spz$, rendszam, plaka$, plaka no, biển số, bien so xe, ナンバープレート, госномер',
+      'plate no, plate number, license plate, licence plate, number plate, vehicle reg, vehicle registration, registration plate, kennzeichen, nummernschild, matricula, immatriculation, plaque, targa, placa, nummerplaat, kenteken, 車両番号, 车牌, =plate, plate nr, plate num, vehicle plate, car plate, car registration, car reg, reg plate, vrm$, vrn$, vehicle reg no, vehicle registration no, vehicle registration number, tag number plate, kfz kennzeichen, amtliches kennzeichen, plaque immatriculation, immat$, matricula vehiculo, placas, patente vehiculo, numero targa, registreringsnummer, rekisterinumero, numer rejestracyjny, spz$, rendszam, plaka$, plaka no, biển số, bien so xe, ナンバープレート, госномер',
     confidence: 0.6,
   },
   {

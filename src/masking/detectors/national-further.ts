@@ -120,13 +120,13 @@ export const furtherNationalDetectors: readonly Detector[] = [
     ['ec-cedula', 'EC_CI', '1714307103', 'Ecuadorian identity number: check digit, and a name.'],
     ['#{10}', '#{9}-#'],
     ecuadorian,
-    'cedula, cedula identidad, cedula de identidad, ci?, num cedula, numero cedula',
+    'cedula, cedula identidad, cedula de identidad, num cedula, numero cedula, =ci',
   ),
   row(
     ['uy-cedula', 'UY_CI', '3.470.400-8', 'Uruguayan identity number: check digit, and a name.'],
     ['#\\.#{3}\\.#{3}-#', '#{6,7}-#', '#{7,8}'],
     uruguayan,
-    'cedula, cedula identidad, cedula de identidad, ci?, num cedula, numero cedula, ci number?',
+    'cedula, cedula identidad, cedula de identidad, num cedula, numero cedula, ci number?, =ci',
   ),
   row(
     ['do-cedula', 'DO_CEDULA', '001-1391820-5', 'Dominican identity number: Luhn, and a name.'],
@@ -250,7 +250,7 @@ export const furtherNationalDetectors: readonly Detector[] = [
     ['vn-cccd', 'VN_CCCD', '001099012345', 'Vietnamese identity or tax number, and a name.'],
     ['#{9,10}', '#{12}', '#{10}-#{3}'],
     undefined,
-    'cccd, cmnd, so cccd, so cmnd, can cuoc cong dan, ma so thue, mst$',
+    'cccd, cmnd, so cccd, so cmnd, can cuoc cong dan, ma so thue',
   ),
   row(
     ['ph-sss', 'PH_SSS', '34-1234567-8', 'Philippine social security or tax number, and a name.'],
