@@ -12,9 +12,9 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, it } from 'node:test';
 import type { Protocol } from '#core/protocol.ts';
 import { asEpochMs, asId } from '#core/ids.ts';
-import { defaultLimits } from '#core/limits.ts';
 import type { ProtocolName } from '#core/target.ts';
 import { type Gateway, type GatewayConfig, startGateway } from '../../src/main/gateway.ts';
+import { gatewayConfig } from '../support/gateway-config.ts';
 import { startIssuer, type TestIssuer } from '../support/issuer.ts';
 import { startTap, type Tap } from './tap.ts';
 
@@ -133,27 +133,6 @@ async function startWorld(adapter: Adapter): Promise<World> {
   };
 }
 
-function issuerOf(url: string): GatewayConfig['config']['issuers'][number] {
-  return {
-    name: 'ci',
-    url: url,
-    audience: ['sallyport'],
-    algorithms: ['RS256'],
-    require: [{ claim: ['team'], equals: 'ci' }],
-    map: {
-      kind: 'workload',
-      subject: ['sub'],
-      owner: { value: 'people/olga' },
-      addGroups: [],
-      roles: {},
-      claims: {},
-    },
-    maxAge: 3_600_000,
-    clockSkew: 30_000,
-    jti: 'optional',
-  };
-}
-
 function configuration(
   adapter: Adapter,
   world: {
@@ -163,55 +142,19 @@ function configuration(
     readonly target: ContractTarget;
   },
 ): GatewayConfig {
-  const { name } = adapter.protocol;
-  return {
-    path: join(world.home, 'sallyport.yaml'),
-    directory: world.home,
-    config: {
-      version: 1,
-      listeners: [
-        {
-          name: 'door',
-          protocol: name,
-          address: { host: '127.0.0.1', port: 0 },
-          plaintext: 'loopback',
-          authentication: 'password',
-          proxyProtocolFrom: [],
-        },
-      ],
-      api: { address: { host: '127.0.0.1', port: 0 } },
-      targets: [
-        {
-          name: 'here',
-          protocol: name,
-          address: { host: '127.0.0.1', port: world.tapPort },
-          labels: { env: 'prod' },
-          tls: { mode: 'disable' },
-          accounts: [{ name: '*', ...world.target.account }],
-          settings: world.target.settings ?? {},
-        },
-      ],
-      issuers: [issuerOf(world.issuer.url)],
-      people: [],
-      grants: [
-        {
-          id: 'all',
-          identities: [{ kind: 'issuer', value: 'ci' }],
-          claims: {},
-          targets: [{ name: 'here' }],
-          accounts: ['*'],
-          features: [],
-        },
-      ],
-      policies: ['policies'],
-      credentials: { lifeMax: 900_000 },
-      store: { file: 'sallyport.db' },
-      events: { file: 'events.ndjson' },
-      recordings: { directory: 'recordings', keys: 'keys', reserve: 1, recipients: [] },
-      masking: {},
-      limits: { ...defaultLimits, loginMsMax: 2_000, strangersPerAddressMax: 30 },
+  return gatewayConfig({
+    home: world.home,
+    issuer: world.issuer,
+    protocol: adapter.protocol.name,
+    listener: { name: 'door' },
+    target: {
+      name: 'here',
+      address: { host: '127.0.0.1', port: world.tapPort },
+      accounts: [{ name: '*', ...world.target.account }],
+      settings: world.target.settings ?? {},
     },
-  };
+    limits: { loginMsMax: 2_000, strangersPerAddressMax: 30 },
+  });
 }
 
 /** A person decides the oldest hold, once there is one. */

@@ -7,9 +7,9 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultLimits } from '#core/limits.ts';
 import { type Gateway, type GatewayConfig, startGateway } from '../../src/main/gateway.ts';
 import { http } from '../../src/protocols/http/index.ts';
+import { gatewayConfig } from './gateway-config.ts';
 import { startIssuer, type TestIssuer } from './issuer.ts';
 
 export interface HttpGatewayOptions {
@@ -118,85 +118,30 @@ async function recordedTexts({ services }: Gateway): Promise<readonly string[]> 
   return texts;
 }
 
-interface World {
-  readonly address: { readonly host: string; readonly port: number };
-  readonly issuer: TestIssuer;
-  readonly options: HttpGatewayOptions;
-}
-
-function configuration(home: string, { address, issuer, options }: World): GatewayConfig {
+function configuration(
+  home: string,
+  given: {
+    readonly address: { readonly host: string; readonly port: number };
+    readonly issuer: TestIssuer;
+    readonly options: HttpGatewayOptions;
+  },
+): GatewayConfig {
+  const { address, issuer, options } = given;
   const account = {
     name: 'robot',
     ...(options.password === undefined ? {} : { password: options.password }),
   };
-  return {
-    path: join(home, 'sallyport.yaml'),
-    directory: home,
-    config: {
-      version: 1,
-      listeners: [
-        {
-          name: 'web',
-          protocol: 'http',
-          address: { host: '127.0.0.1', port: 0 },
-          plaintext: 'loopback',
-          authentication: 'password',
-          proxyProtocolFrom: [],
-          ...options.listener,
-        },
-      ],
-      api: { address: { host: '127.0.0.1', port: 0 } },
-      targets: [
-        {
-          name: 'site',
-          protocol: 'http',
-          address,
-          labels: { env: 'prod' },
-          tls: options.tls ?? { mode: 'disable' },
-          accounts: [account],
-          settings: { hosts: ['app.test'], ...options.settings },
-        },
-      ],
-      issuers: [issuerOf(issuer.url)],
-      people: [],
-      grants: [
-        {
-          id: 'all',
-          identities: [{ kind: 'issuer', value: 'ci' }],
-          claims: {},
-          targets: [{ name: 'site' }],
-          accounts: ['robot'],
-          features: [],
-        },
-      ],
-      policies: ['policies'],
-      credentials: { lifeMax: 900_000 },
-      store: { file: 'sallyport.db' },
-      events: { file: 'events.ndjson' },
-      recordings: { directory: 'recordings', keys: 'keys', reserve: 1, recipients: [] },
-      masking: {},
-      limits: defaultLimits,
+  return gatewayConfig({
+    home,
+    issuer,
+    protocol: 'http',
+    listener: { name: 'web', ...options.listener },
+    target: {
+      name: 'site',
+      address,
+      accounts: [account],
+      settings: { hosts: ['app.test'], ...options.settings },
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
     },
-  };
-}
-
-function issuerOf(url: string): GatewayConfig['config']['issuers'][number] {
-  return {
-    name: 'ci',
-    url,
-    audience: ['sallyport'],
-    algorithms: ['RS256'],
-    require: [{ claim: ['team'], equals: 'ci' }],
-    map: {
-      kind: 'workload',
-      subject: ['sub'],
-      owner: { value: 'people/olga' },
-      addGroups: [],
-      roles: {},
-      claims: {},
-    },
-    maxAge: 3_600_000,
-    clockSkew: 30_000,
-    jti: 'optional',
-  };
+  });
 }
