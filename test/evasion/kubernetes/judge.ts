@@ -104,6 +104,7 @@ const changing: ReadonlySet<string> = new Set([
   // Of a table: ages.
   'cells',
   'continue',
+  'controller-uid',
   'creationTimestamp',
   'deletionTimestamp',
   'managedFields',

@@ -203,10 +203,10 @@ function kept({ metadata, spec, status, secrets: _made, ...rest }: Kept): string
   const changing = new Set(['resourceVersion', 'managedFields', 'annotations']);
   const fields = Object.entries(metadata).filter(([name]) => !changing.has(name));
   const notes = Object.entries(metadata.annotations ?? {}).filter(
-    ([name]) => !name.startsWith('deployment.kubernetes.io/'),
+    ([name]) => !/^(?:deployment|node\.alpha)\.kubernetes\.io\//.test(name),
   );
   // A node that is not heard of is marked by a controller.
-  const taints = spec?.taints?.filter(({ key }) => !key.startsWith('node.kubernetes.io/'));
+  const taints = (spec?.taints ?? []).filter(({ key }) => !key.startsWith('node.kubernetes.io/'));
   // Whether a request for a certificate was approved is in its status alone.
   const said = spec?.request === undefined ? status?.phase : status;
   return JSON.stringify([fields, notes, { ...spec, taints }, said, rest]);

@@ -64,8 +64,11 @@ function inspectObject(info: RequestInfo, object: JsonObject, facts: Collector):
     if (object['spec'] !== undefined) inspectScale(object['spec'], facts);
     return;
   }
-  if (info.subresource === 'ephemeralcontainers')
+  if (info.subresource === 'ephemeralcontainers') {
+    // It runs inside a pod that is there, with its network and what is mounted.
+    facts.effect('execute-code');
     return inspectPodSpec(object['spec'] ?? {}, facts);
+  }
   if (info.subresource !== '') return;
   const kind = resourceClass(info.group, info.resource);
   if (kind === 'workload') inspectWorkload(info, object, facts);
@@ -119,17 +122,55 @@ function inspectWorkload(info: RequestInfo, object: JsonObject, facts: Collector
   } else if (info.verb !== 'patch') {
     facts.partial('a workload without pods');
   }
-  if (path.length === 1) return;
-  inspectLevels(object, path, facts);
+  if (path.length === 1) inspectPod(info, object, facts);
+  else inspectLevels(info, object, path, facts);
+}
+
+function inspectPod(info: RequestInfo, pod: JsonObject, facts: Collector): void {
+  inspectAnnotations(pod['metadata'], facts);
+  const { spec } = pod;
+  if (isJsonObject(spec)) inspectEnding(info, spec, facts);
+}
+
+/** What ends running pods, or deletes objects and their data later, when it is put on what is there. */
+const endings: readonly string[] = [
+  'activeDeadlineSeconds',
+  'persistentVolumeClaimRetentionPolicy',
+  'ttlSecondsAfterFinished',
+];
+
+function inspectEnding(info: RequestInfo, level: JsonObject, facts: Collector): void {
+  const ends = endings.some((name) => (level[name] ?? null) !== null);
+  if (info.verb !== 'create' && ends) facts.effect('delete');
+  const suspend = level['suspend'] ?? false;
+  if (info.resource === 'jobs' && suspend !== false) facts.effect('delete-all');
+}
+
+/** The older way to take profiles off the containers of a pod. */
+const profile = /(?:^|\.)(?:apparmor|seccomp)\.security\./;
+
+function inspectAnnotations(metadata: Json | undefined, facts: Collector): void {
+  const annotations = isJsonObject(metadata) ? metadata['annotations'] : undefined;
+  if (!isJsonObject(annotations)) return;
+  for (const [name, value] of Object.entries(annotations)) {
+    if (profile.test(name) && value !== 'runtime/default') facts.privileged(name);
+  }
 }
 
 /** The levels between a workload and its pods: known fields, and the next level. */
-function inspectLevels(object: JsonObject, path: readonly string[], facts: Collector): void {
+function inspectLevels(
+  info: RequestInfo,
+  object: JsonObject,
+  path: readonly string[],
+  facts: Collector,
+): void {
   let level: Json | undefined = object;
   for (const [depth, key] of path.entries()) {
     if (!isJsonObject(level)) return;
+    inspectEnding(info, level, facts);
+    if (depth > 0) inspectAnnotations(level['metadata'], facts);
     for (const [field, value] of Object.entries(level)) {
-      if (field === 'replicas') inspectReplicas(value, facts);
+      if (field === 'replicas' || field === 'parallelism') inspectReplicas(value, facts);
       const isKnown = depth === 0 || field === key || harmlessInWorkload.has(field);
       if (isKnown || field === 'metadata' || facts.directive(field, value)) continue;
       facts.partial(`the field ${field} of a workload`);

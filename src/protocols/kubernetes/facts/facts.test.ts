@@ -260,6 +260,42 @@ describe('facts of the API', () => {
     assert.deepEqual(effects('GET', settings), ['read']);
   });
 
+  it('see what ends pods, and what deletes later', () => {
+    const merge = 'application/merge-patch+json';
+    const job = '/apis/batch/v1/namespaces/app/jobs/a';
+    const set = '/apis/apps/v1/namespaces/app/statefulsets/a';
+    const retention = { persistentVolumeClaimRetentionPolicy: { whenScaled: 'Delete' } };
+    for (const [path, spec, effect] of [
+      ['/api/v1/namespaces/app/pods/a', { activeDeadlineSeconds: 1 }, 'delete'],
+      [job, { activeDeadlineSeconds: 1 }, 'delete'],
+      [job, { ttlSecondsAfterFinished: 0 }, 'delete'],
+      [job, { parallelism: 0 }, 'delete-all'],
+      [job, { suspend: true }, 'delete-all'],
+      [set, retention, 'delete'],
+    ] as const) {
+      assert.ok(effects('PATCH', path, { spec }, merge).includes(effect), JSON.stringify(spec));
+    }
+    assert.deepEqual(effects('PATCH', job, { spec: { suspend: false } }, merge), ['update']);
+    assert.deepEqual(effects('PATCH', job, { spec: { parallelism: 2 } }, merge), ['update']);
+  });
+
+  it('see profiles that annotations take off', () => {
+    const annotations = { 'container.apparmor.security.beta.kubernetes.io/c': 'unconfined' };
+    const pod = { metadata: { annotations }, spec: { containers: [] } };
+    assert.ok(effects('POST', '/api/v1/namespaces/app/pods', pod).includes('privilege'));
+    const work = { spec: { template: pod } };
+    assert.ok(effects('PATCH', web, work, strategic).includes('privilege'));
+    const kept = { 'container.apparmor.security.beta.kubernetes.io/c': 'runtime/default' };
+    const plain = { metadata: { annotations: kept }, spec: { containers: [] } };
+    assert.ok(!effects('POST', '/api/v1/namespaces/app/pods', plain).includes('privilege'));
+  });
+
+  it('take a container more in a running pod for a way into it', () => {
+    const path = '/api/v1/namespaces/app/pods/a/ephemeralcontainers';
+    const body = { spec: { ephemeralContainers: [{ name: 'e', image: 'x:1' }] } };
+    assert.ok(effects('PATCH', path, body, strategic).includes('execute-code'));
+  });
+
   it('are complete for the paths of the server that only tell', () => {
     for (const path of ['/version', '/livez/etcd', '/api', '/apis/apps/v1', '/openapi/v3/api/v1']) {
       assert.equal(facts('GET', path).analysis, 'complete', path);
