@@ -14,6 +14,7 @@ const VERSION = 'x-stream-protocol-version';
 const PROGRAM = 'v4.channel.k8s.io';
 const PORTS = 'portforward.k8s.io';
 const TUNNEL = `${SPDY}+${PORTS}`;
+const TOKEN = 'base64url.bearer.authorization.k8s.io.';
 const WEBSOCKET_GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11';
 
 /** What client and gateway speak from now on. */
@@ -49,6 +50,8 @@ export function agree(
 
 function chosen(fields: readonly Field[], name: string, known: readonly string[]): string {
   const offered = membersOf(fields, name);
+  // Who asks was settled by the request's own credential.
+  if (offered.some((each) => each.startsWith(TOKEN))) throw unsupported('a token as a protocol');
   const protocol = known.find((each) => offered.includes(each.toLowerCase()));
   if (protocol === undefined) throw unsupported('the protocol of the streams');
   return protocol;
