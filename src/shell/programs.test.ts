@@ -99,6 +99,8 @@ describe('is not complete', () => {
     'python3 --version x.py',
     'eval --version',
     'at --version',
+    'cargo --version',
+    'go version',
     'ldd ./x',
   ]) {
     test(text, () => {

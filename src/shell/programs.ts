@@ -93,7 +93,6 @@ const versionWords: ReadonlyMap<string, string> = new Map([
   ['php', '-v'],
   ['node', '-v'],
   ['java', '-version'],
-  ['go', 'version'],
 ]);
 
 /** Whether a program is only asked for its version: then it runs nothing that it is given. */

@@ -167,12 +167,15 @@ const rights: readonly Effect[] = ['grant'];
 const packages: readonly Effect[] = ['package', 'network', 'file-write', 'execute-code'];
 const containers: readonly Effect[] = ['container-start', 'network', 'execute-code'];
 
-/** Programs that run code, and that print their version when asked for `--version` alone. */
+/**
+ * Programs that run code, and that print their version when asked for `--version` alone. Not those
+ * that a file in the folder can replace by another version of themselves, as `cargo` and `go`.
+ */
 export const interpreters: ReadonlySet<string> = new Set(
   (
-    'python python2 python3 perl ruby node nodejs deno bun php lua tclsh Rscript java cargo make ' +
+    'python python2 python3 perl ruby node nodejs deno bun php lua tclsh Rscript java make ' +
     'cmake gcc cc ld gdb strace ltrace valgrind ksh zsh fish vi vim nvim emacs nano screen tmux ' +
-    'parallel dc sqlite3 psql mysql mariadb mongosh redis-cli ansible ansible-playbook'
+    'parallel dc sqlite3 psql mysql mariadb mongosh redis-cli'
   ).split(' '),
 );
 
