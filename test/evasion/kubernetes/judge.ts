@@ -113,6 +113,8 @@ const changing: ReadonlySet<string> = new Set([
   'remainingItemCount',
   'resourceVersion',
   'status',
+  // Of a node that is not heard of.
+  'taints',
   'uid',
 ]);
 
