@@ -5,7 +5,8 @@
  * pair.
  *
  * `policy` judges and records every statement; `masked` adds masks by source and detection by
- * content. Small queries by pgbench, bulk by psql's COPY to /dev/null.
+ * content. Small queries by pgbench, bulk by psql's COPY to /dev/null. `--only copy` runs the loads
+ * whose names have that in them; `--megabytes` is the size of what bulk carries.
  */
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -14,13 +15,15 @@ import { parseArgs, promisify } from 'node:util';
 import { ensurePackages } from '../test/support/debian.ts';
 import { allowEverything, startGateway, type TestGateway } from '../test/support/gateway.ts';
 import { startPostgres, type TestPostgres } from '../test/support/postgres.ts';
-import { cpuSeconds } from './process.ts';
+import { cpuSeconds, residentKilobytes } from './process.ts';
 import { median, medianRatio, table } from './table.ts';
 
 /** Not the blocking form: the issuer of the gateways' tokens is in this process. */
 const execute = promisify(execFile);
 const PSQL_BIN = '/usr/lib/postgresql/15/bin';
-const BULK_ROWS = 1_000_000;
+/** Bytes of a row in the text of COPY, about; the same for every variant. */
+const ROW_BYTES = 170;
+const SAMPLE_MS = 50;
 
 interface Variant {
   readonly name: string;
@@ -45,6 +48,8 @@ interface Load {
 interface Sample {
   readonly rate: number;
   readonly cpuSecondsPerUnit: number;
+  /** The most memory that was in use meanwhile. */
+  readonly megabytes: number;
 }
 
 export async function main(args: readonly string[]): Promise<void> {
@@ -53,13 +58,16 @@ export async function main(args: readonly string[]): Promise<void> {
     options: {
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '3' },
+      only: { type: 'string', default: '' },
+      megabytes: { type: 'string', default: '170' },
     },
   });
   ensurePackages(['postgresql-15', 'pgbouncer']);
   const server = await startPostgres({ version: 15 });
   const stops: (() => Promise<void> | void)[] = [() => server.stop()];
   try {
-    await fill(server);
+    const rows = Math.ceil((Number(values.megabytes) * 1e6) / ROW_BYTES);
+    await fill(server, rows);
     const variants: Variant[] = [direct(server)];
     const bouncer = await startPgBouncer(server);
     stops.unshift(bouncer.stop);
@@ -76,7 +84,10 @@ export async function main(args: readonly string[]): Promise<void> {
       stops.unshift(() => gateway.stop());
       variants.push(gatewayVariant(name, gateway));
     }
-    const results = await measure(variants, loads(Number(values.seconds)), Number(values.rounds));
+    const wanted = loads(Number(values.seconds), rows).filter(({ name }) =>
+      name.toLowerCase().includes(values.only.toLowerCase()),
+    );
+    const results = await measure(variants, wanted, Number(values.rounds));
     print(variants, results);
   } finally {
     for (const stop of stops) await stop();
@@ -109,7 +120,7 @@ function gatewayVariant(name: string, gateway: TestGateway): Variant {
   };
 }
 
-async function fill(server: TestPostgres): Promise<void> {
+async function fill(server: TestPostgres, rows: number): Promise<void> {
   const options = ['-h', server.host, '-p', String(server.port), '-U', 'postgres'];
   execFileSync(join(PSQL_BIN, 'pgbench'), [...options, '-i', '-s', '5', '-q', 'postgres'], {
     stdio: 'ignore',
@@ -117,7 +128,7 @@ async function fill(server: TestPostgres): Promise<void> {
   await server.query(
     `create table public.bulk as select g as id, md5(g::text) as hash,
        'user' || g || '@example.com' as email, now() as at, repeat('lorem ', 12) as note
-     from generate_series(1, ${BULK_ROWS}) g; vacuum analyze`.replace('; vacuum analyze', ''),
+     from generate_series(1, ${rows}) g`,
     'postgres',
   );
 }
@@ -151,18 +162,18 @@ async function startPgBouncer(
 
 const isRoot = (): boolean => process.getuid?.() === 0;
 
-function loads(seconds: number): readonly Load[] {
+function loads(seconds: number, rows: number): readonly Load[] {
+  const megabytes = (rows * ROW_BYTES) / 1e6;
   const list: Load[] = [];
   for (const mode of ['simple', 'prepared']) {
     for (const clients of [1, 8, 32]) {
       list.push({ name: `${mode} c${clients}`, run: (v) => pgbench(v, mode, clients, seconds) });
     }
   }
-  list.push({ name: 'COPY out', run: (v) => bulk(v, 'copy public.bulk to stdout') });
-  list.push({
-    name: 'SELECT',
-    run: (v) => bulk(v, 'select * from public.bulk', ['-A', '-t', '-v', 'FETCH_COUNT=10000']),
-  });
+  const copy = ['-c', 'copy public.bulk to stdout'];
+  list.push({ name: 'COPY out', run: (v) => bulk(v, megabytes, copy) });
+  const select = ['-A', '-t', '-v', 'FETCH_COUNT=10000', '-c', 'select * from public.bulk'];
+  list.push({ name: 'SELECT', run: (v) => bulk(v, megabytes, select) });
   return list;
 }
 
@@ -196,16 +207,19 @@ async function pgbench(
   return { units: done, seconds: done / rate };
 }
 
-async function bulk(variant: Variant, sql: string, more: readonly string[] = []): Promise<Done> {
+async function bulk(
+  variant: Variant,
+  megabytes: number,
+  command: readonly string[],
+): Promise<Done> {
   const { args, env } = connection(variant);
   const started = performance.now();
   await execute(
     join(PSQL_BIN, 'psql'),
-    [...args, ...more, '-q', '-o', '/dev/null', '-c', sql, 'postgres'],
+    [...args, '-q', '-o', '/dev/null', ...command, 'postgres'],
     { env },
   );
-  // 170 bytes a row, about: the same for every variant, so the ratios do not depend on it.
-  return { units: (BULK_ROWS * 170) / 1e6, seconds: (performance.now() - started) / 1000 };
+  return { units: megabytes, seconds: (performance.now() - started) / 1000 };
 }
 
 const cpuOf = ({ pid }: Variant): number => (pid === undefined ? 0 : cpuSeconds(pid));
@@ -221,17 +235,25 @@ async function measure(
     results.set(load.name, byVariant);
     for (let round = 0; round < rounds; round += 1) {
       for (const variant of variants) {
-        const before = cpuOf(variant);
-        const { units, seconds } = await load.run(variant);
-        const cpu = cpuOf(variant) - before;
-        byVariant
-          .get(variant.name)
-          ?.push({ rate: units / seconds, cpuSecondsPerUnit: cpu / units });
+        byVariant.get(variant.name)?.push(await sample(variant, load));
       }
     }
     process.stderr.write(`${load.name} done\n`);
   }
   return results;
+}
+
+async function sample(variant: Variant, load: Load): Promise<Sample> {
+  const { pid } = variant;
+  let megabytes = 0;
+  const watch = setInterval(() => {
+    if (pid !== undefined) megabytes = Math.max(megabytes, residentKilobytes(pid) / 1024);
+  }, SAMPLE_MS);
+  const before = cpuOf(variant);
+  const { units, seconds } = await load.run(variant);
+  const cpuSecondsPerUnit = (cpuOf(variant) - before) / units;
+  clearInterval(watch);
+  return { rate: units / seconds, cpuSecondsPerUnit, megabytes };
 }
 
 function print(variants: readonly Variant[], results: Map<string, Map<string, Sample[]>>): void {
@@ -248,9 +270,11 @@ function print(variants: readonly Variant[], results: Map<string, Map<string, Sa
         medianRatio(rates(name), rates('direct')).toFixed(2),
         medianRatio(rates(name), rates('pgbouncer')).toFixed(2),
         name === 'direct' ? '' : (cpu * 1e6).toFixed(0),
+        name === 'direct' ? '' : Math.max(...samples.map(({ megabytes }) => megabytes)).toFixed(0),
       ]);
     }
   }
-  const header = ['load', 'through', 'tps or MB/s', 'of direct', 'of pgbouncer', 'CPU µs a unit'];
+  const ratios = ['of direct', 'of pgbouncer'];
+  const header = ['load', 'through', 'tps or MB/s', ...ratios, 'CPU µs a unit', 'MB at most'];
   console.log(table(header, rows));
 }
