@@ -19,6 +19,8 @@ import { newHold } from './shop.ts';
 
 const MAIL = 'anna.schmidt@example.com';
 const BIG_BYTES = 8 * 1024 * 1024;
+const SHOWN_MS = 20;
+const SHOWN_MS_MAX = 60_000;
 
 const policy = `rules:
   - id: destructive
@@ -165,7 +167,10 @@ for (const [carrier, isWebSocket] of [
     return done;
   };
   const showing = async (shown: () => string, text: string): Promise<void> => {
-    while (!shown().includes(text)) await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let waited = 0; !shown().includes(text); waited += SHOWN_MS) {
+      assert.ok(waited < SHOWN_MS_MAX, `'${text}' is not shown, but: ${shown()}`);
+      await new Promise((resolve) => setTimeout(resolve, SHOWN_MS));
+    }
   };
   /** The recording of the session that ran a command with a text. */
   const recorded = async (text: string): Promise<string> => {

@@ -37,8 +37,11 @@ function numbersInDatabase(): number[] {
 
 /** Whole lines of all files, in order; after a crash the last one may be torn. */
 function numbersInFiles(): number[] {
-  const closed = readdirSync(folder).filter((name) => /^events-\d+\.ndjson$/.test(name));
-  return [...closed.sort(), 'events.ndjson'].flatMap((name) => {
+  const names = readdirSync(folder).filter((name) => /^events(-\d+)?\.ndjson$/.test(name));
+  // The open file comes last; between the renaming of a full one and the next there is none.
+  const closed = names.filter((name) => name !== 'events.ndjson').sort();
+  const open = names.filter((name) => name === 'events.ndjson');
+  return [...closed, ...open].flatMap((name) => {
     const text = readFileSync(join(folder, name), 'utf8');
     const lines = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
     return lines.filter(Boolean).map((line) => Number(JSON.parse(line).number));

@@ -40,6 +40,8 @@ export function missingKubernetes(): string | undefined {
   );
 }
 
+const TURN_MS = 200;
+
 export interface TestKubernetes {
   readonly port: number;
   /** PEM file of the authority that signed the API server's certificate. */
@@ -71,9 +73,14 @@ export async function startKubernetes(containers: boolean): Promise<TestKubernet
     await promisify(execFile)(script, [verb, dir], { env, maxBuffer: 64 * 1024 * 1024 });
   };
   const adminConfig = join(dir, 'admin.conf');
+  const release = containers ? await onlyOneWithContainers() : () => undefined;
   const stop = async (): Promise<void> => {
-    await call('stop');
-    rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    try {
+      await call('stop');
+      rmSync(dir, { recursive: true, force: true, maxRetries: 5 });
+    } finally {
+      release();
+    }
   };
   try {
     await call('start');
@@ -97,6 +104,22 @@ function kubectl(config: string, args: readonly string[], input: string | undefi
     ...(input === undefined ? {} : { input }),
   };
   return execFileSync('kubectl', args, options).toString();
+}
+
+/**
+ * Waits for its turn: a kubelet ends the containers of every other one on the machine, whose pods
+ * it does not know. The name is in no file system, and free again when the process is gone.
+ */
+async function onlyOneWithContainers(): Promise<() => void> {
+  for (;;) {
+    const turn = createServer();
+    const isOurs = await new Promise<boolean>((resolve) => {
+      turn.once('error', () => resolve(false));
+      turn.listen('\0sallyport-kubelet', () => resolve(true));
+    });
+    if (isOurs) return () => void turn.close();
+    await new Promise((resolve) => setTimeout(resolve, TURN_MS));
+  }
 }
 
 /** The first of `count` neighbouring ports that nobody has, below those that the kernel gives. */
