@@ -111,7 +111,8 @@ const readers: Readonly<Record<string, Grammar>> = {
       'brief recursive unified ignore-case ignore-all-space ignore-blank-lines new-file side-by-side report-identical-files suppress-common-lines text',
     texts: 'U C W x exclude label L width I',
     optional: { color: 'text' },
-    deep: 'r recursive',
+    // Of folders it compares the files that are in them, and of a file and a folder its namesake.
+    deep: 'always',
   },
   cmp: {
     ...reads,
