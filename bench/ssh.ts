@@ -11,7 +11,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { allowEverything, startGateway, type TestGateway } from '../test/support/gateway.ts';
-import { clientEnvironment, startSshd, type TestHost } from '../test/support/openssh.ts';
+import { clientEnvironment, sshTarget, startSshd, type TestHost } from '../test/support/openssh.ts';
 import { cpuSeconds } from './process.ts';
 import { idleKilobytes } from './ssh-idle.ts';
 import { download, keystrokes, type Route, sessions, upload } from './ssh-loads.ts';
@@ -55,16 +55,7 @@ export async function main(args: readonly string[]): Promise<void> {
 
 const startVariant = (host: TestHost): Promise<TestGateway> =>
   startGateway({
-    targets: [
-      {
-        name: 'web',
-        protocol: 'ssh',
-        host: host.host,
-        port: host.port,
-        settings: { hostKeys: [host.hostKey] },
-        accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
-      },
-    ],
+    targets: [sshTarget('web', host)],
     policies: { 'policy.yaml': allowEverything },
     features: ['pty'],
   });

@@ -21,6 +21,7 @@ import {
   runSsh,
   startSshd,
   type TestHost,
+  sshTarget,
 } from '../support/openssh.ts';
 import { onTerminal, type Terminal } from '../support/terminal.ts';
 
@@ -86,12 +87,8 @@ function certify(directory: string): void {
 const authority = (): string => publicKey(join(host.directory, 'authority.pub'));
 
 const targetOf = (name: string, settings: Readonly<Record<string, unknown>>) => ({
-  name,
-  protocol: 'ssh',
-  host: host.host,
-  port: host.port,
+  ...sshTarget(name, host),
   settings,
-  accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
 });
 
 const person = async (name: string): Promise<ClientAccess> => ({

@@ -18,6 +18,7 @@ import {
   runSsh,
   startSshd,
   type TestHost,
+  sshTarget,
 } from '../support/openssh.ts';
 
 const MIB = 1024 * 1024;
@@ -58,14 +59,7 @@ before(async () => {
   env = clientEnvironment(access);
 });
 
-const targetNamed = (name: string) => ({
-  name,
-  protocol: 'ssh',
-  host: host.host,
-  port: host.port,
-  settings: { hostKeys: [host.hostKey] },
-  accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
-});
+const targetNamed = (name: string) => sshTarget(name, host);
 
 after(async () => {
   await gateway.stop();

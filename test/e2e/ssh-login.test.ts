@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { after, before, describe, it } from 'node:test';
 import { sallyport } from '../support/cli.ts';
 import { startGateway, type TestGateway } from '../support/gateway.ts';
-import { type Finished, runClient, startSshd, type TestHost } from '../support/openssh.ts';
+import {
+  type Finished,
+  runClient,
+  sshTarget,
+  startSshd,
+  type TestHost,
+} from '../support/openssh.ts';
 
 let host: TestHost;
 let gateway: TestGateway;
@@ -15,16 +21,7 @@ let flags: readonly string[];
 before(async () => {
   host = await startSshd();
   gateway = await startGateway({
-    targets: [
-      {
-        name: 'web',
-        protocol: 'ssh',
-        host: host.host,
-        port: host.port,
-        settings: { hostKeys: [host.hostKey] },
-        accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
-      },
-    ],
+    targets: [sshTarget('web', host)],
     policies: { 'policy.yaml': "rules:\n  - { id: all, when: 'true', then: allow }\n" },
   });
   directory = join(host.directory, 'kept here');

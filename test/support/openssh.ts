@@ -8,6 +8,7 @@ import { connect, createServer } from 'node:net';
 import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { ensurePackages } from './debian.ts';
+import type { GatewayTarget } from './gateway.ts';
 
 const START_MS_MAX = 20_000;
 
@@ -28,6 +29,16 @@ export interface TestHost {
   commands(): string;
   stop(): Promise<void>;
 }
+
+/** The host as a target of a gateway, with one account, which is its user. */
+export const sshTarget = (name: string, host: TestHost): GatewayTarget => ({
+  name,
+  protocol: 'ssh',
+  host: host.host,
+  port: host.port,
+  settings: { hostKeys: [host.hostKey] },
+  accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
+});
 
 /**
  * Starts `sshd`.

@@ -10,7 +10,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheDirectory, ensurePackages, privateApt, run } from '../../support/debian.ts';
 import { allowEverything, startGateway, type TestGateway } from '../../support/gateway.ts';
-import { makeKey, startSshd, type TestHost } from '../../support/openssh.ts';
+import { makeKey, sshTarget, startSshd, type TestHost } from '../../support/openssh.ts';
 
 const tests = [
   'connect',
@@ -34,16 +34,7 @@ export async function main(only: readonly string[]): Promise<boolean> {
   const source = regressionSource();
   const host = await startSshd({ config: 'StreamLocalBindUnlink yes' });
   const gateway = await startGateway({
-    targets: [
-      {
-        name: 'web',
-        protocol: 'ssh',
-        host: host.host,
-        port: host.port,
-        settings: { hostKeys: [host.hostKey] },
-        accounts: [{ name: 'deploy', username: host.username, clientKey: `file:${host.userKey}` }],
-      },
-    ],
+    targets: [sshTarget('web', host)],
     policies: { 'policy.yaml': allowEverything },
     features: [
       'shell',
